@@ -1,0 +1,224 @@
+"""Every error that Penstock raises, in one tree.
+
+The type decides what happens next: `retry` says whether the same work may succeed later, `exit_code` what a
+command returns. A message carries what happened, where, why, and the way out; none may hold a value from the data.
+"""
+
+from __future__ import annotations
+
+
+class PenstockError(Exception):
+    """The root: `error[E204]: what`, then `at`, `why` and `fix` where they are known."""
+
+    code = "E000"
+    exit_code = 1
+    retry = False
+
+    def __init__(self, what: str, *, at: str = "", why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.at, self.why, self.fix = what, at, why, fix
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders with all their parts."""
+        return _rebuild, (type(self), self.what, self.at, self.why, self.fix)
+
+    def facts(self) -> dict[str, str]:
+        """The error as one flat record, for the ledger and for `--json`."""
+        parts = {"code": self.code, "message": self.what, "at": self.at, "why": self.why, "fix": self.fix}
+        return {name: text for name, text in parts.items() if text}
+
+
+def _rebuild(kind: type[PenstockError], what: str, at: str, why: str, fix: str) -> PenstockError:
+    return kind(what, at=at, why=why, fix=fix)
+
+
+# --- what a person typed -----------------------------------------------------------------------------------------
+
+
+class UsageError(PenstockError):
+    """A command or a call that cannot be carried out as written."""
+
+    code = "E001"
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """A pipeline, run, table or command of that name does not exist."""
+
+    code = "E002"
+
+
+# --- what an author declared -------------------------------------------------------------------------------------
+
+
+class DefinitionError(PenstockError):
+    """A pipeline file, or the project's settings, cannot be right."""
+
+    code = "E100"
+    exit_code = 3
+
+
+class SettingsError(DefinitionError):
+    """A setting is unknown or has a value that it cannot have."""
+
+    code = "E101"
+
+
+class StepError(DefinitionError):
+    """A step names an unknown input, stands in a cycle, or is not what it claims to be."""
+
+    code = "E110"
+
+
+class RuleError(DefinitionError):
+    """A check is not a rule that Penstock knows."""
+
+    code = "E120"
+
+
+class TriggerError(DefinitionError):
+    """A path template or event pattern cannot match anything, or is malformed."""
+
+    code = "E130"
+
+
+# --- what arrived ------------------------------------------------------------------------------------------------
+
+
+class DataError(PenstockError):
+    """The data itself is at fault: trying again changes nothing."""
+
+    code = "E200"
+    exit_code = 3
+
+
+class RefusedFile(DataError):
+    """A whole file cannot be read as what it is declared to be; the ledger keeps the reason."""
+
+    code = "E201"
+
+
+class ContractBroken(DataError):
+    """The columns of a file are not the declared ones."""
+
+    code = "E202"
+
+
+class CheckStopped(DataError):
+    """A check of severity `stop` failed."""
+
+    code = "E203"
+
+
+class Suspended(DataError):
+    """A `quarantine` check failed and the pipeline is `hard`: a person decides."""
+
+    code = "E204"
+
+
+class StepFailed(DataError):
+    """A step raised, or the engine refused its SQL on this data."""
+
+    code = "E205"
+    exit_code = 1
+
+
+class RowsUnaccounted(DataError):
+    """Promise 4 is broken: the fates of a run's rows do not add up to its input."""
+
+    code = "E206"
+    exit_code = 1
+
+
+# --- what may pass -----------------------------------------------------------------------------------------------
+
+
+class Unavailable(PenstockError):
+    """Something outside cannot be reached or has no room now; the work is tried again."""
+
+    code = "E300"
+    retry = True
+
+
+class StorageUnavailable(Unavailable):
+    """A file could not be read or written: permissions, a full disk, a mount that went away."""
+
+    code = "E301"
+
+
+class DestinationUnavailable(Unavailable):
+    """The destination does not answer, or went away in the middle."""
+
+    code = "E302"
+
+
+class ObjectChanged(Unavailable):
+    """The object is no longer the content that was accepted; a rescan accepts what is there now."""
+
+    code = "E303"
+
+
+class LedgerBusy(Unavailable):
+    """Another process holds the ledger for longer than the time limit."""
+
+    code = "E304"
+
+
+# --- what another worker did -------------------------------------------------------------------------------------
+
+
+class ClaimLost(PenstockError):
+    """The claim's epoch has passed: another worker owns this run now, and this one must let go."""
+
+    code = "E310"
+
+
+# --- what a destination refuses ----------------------------------------------------------------------------------
+
+
+class DestinationError(PenstockError):
+    """The destination refuses the load as it is."""
+
+    code = "E400"
+
+
+class SchemaConflict(DestinationError):
+    """The table there has a type or a column that the load would narrow."""
+
+    code = "E401"
+    exit_code = 3
+
+
+class KeyCollision(DestinationError):
+    """Two different natural keys share one surrogate key, or two slots share row identities."""
+
+    code = "E402"
+
+
+class EntityConflict(DestinationError):
+    """Two deliveries disagree about an entity that is declared `conflict="reject"`."""
+
+    code = "E403"
+    exit_code = 3
+
+
+# --- what is missing on this machine -----------------------------------------------------------------------------
+
+
+class SetupError(PenstockError):
+    """A package, a key or a service that the project needs is not there."""
+
+    code = "E500"
+    exit_code = 3
+
+
+class MissingSecret(SetupError):
+    """The secret store has no value under a name that the project uses."""
+
+    code = "E501"
+
+
+class MissingExtra(SetupError):
+    """An optional package is not installed."""
+
+    code = "E502"
