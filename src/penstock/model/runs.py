@@ -1,0 +1,115 @@
+"""Runs: one execution over one or more generations of a pipeline, in stages, with attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from penstock.model.fates import Fates
+from penstock.model.slots import Generation, Slot, Standing
+
+
+class Stage(StrEnum):
+    """What a run does next. The boundary behind each stage is durable: a crash resumes from the last one."""
+
+    PREPARE = "prepare"
+    LOAD = "load"
+    PUBLISH = "publish"
+
+
+STAGES = (Stage.PREPARE, Stage.LOAD, Stage.PUBLISH)
+
+
+class RunState(StrEnum):
+    """`waiting` has a next attempt and a time for it; the last five are final, except that a person may release
+    what is `suspended` and redrive what is `dead`."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    SUSPENDED = "suspended"
+    FAILED = "failed"
+    DEAD = "dead"
+
+    @property
+    def final(self) -> bool:
+        return self not in (RunState.RUNNING, RunState.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one run has found out about one of its generations; grows stage by stage."""
+
+    slot: Slot
+    number: int
+    standing: Standing = Standing.ACCEPTED
+    fates: Fates = field(default_factory=Fates)
+    span: int = 0
+    """How many row identities the slot's range covers (physical lines + 1)."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Rejected rows by rule or reason; a row with two reasons counts under both."""
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows by table: staged after `prepare`, loaded after `load`."""
+    error: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """One table's rows as `prepare` left them: Parquet files with the table's columns and the row identity."""
+
+    table: str
+    files: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    """Name and canonical type, in order."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A claim's unit of work. `epoch` grows with every claim; a transition under an older epoch is refused."""
+
+    id: str
+    pipeline: str
+    generations: tuple[Generation, ...]
+    created_at: datetime
+    stage: Stage = Stage.PREPARE
+    state: RunState = RunState.RUNNING
+    attempt: int = 1
+    epoch: int = 1
+    deaths: int = 0
+    """How many workers have vanished while they held it."""
+    worker: str = ""
+    lease_until: datetime | None = None
+    retry_at: datetime | None = None
+    run_time: datetime | None = None
+    """`ps.run_time`: recorded with the first attempt, the same in every later one."""
+    fingerprint: str = ""
+    """The definition under which the staged rows were made."""
+    staged: tuple[Staged, ...] = ()
+    staged_attempt: int = 0
+    results: tuple[Result, ...] = ()
+    error: Mapping[str, str] | None = None
+    finished_at: datetime | None = None
+    parent: str = ""
+    """The run that was bisected into this one."""
+
+    @property
+    def fates(self) -> Fates:
+        return sum((result.fates for result in self.results), Fates())
+
+    @property
+    def loaded(self) -> dict[str, int]:
+        """Rows by table over all generations that were loaded."""
+        totals: dict[str, int] = {}
+        for result in self.results:
+            if result.standing is Standing.LOADED:
+                for table, rows in result.rows.items():
+                    totals[table] = totals.get(table, 0) + rows
+        return totals
+
+    def result(self, slot: Slot) -> Result | None:
+        return next((result for result in self.results if result.slot == slot), None)

@@ -1,0 +1,121 @@
+"""Slots, deliveries and generations: what arrived, where it belongs, and which content of it is current."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from penstock.model.rows import slot_base
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """Where a delivery belongs: a pipeline and an object's address (`landing/…`) or a readiness key."""
+
+    pipeline: str
+    address: str
+
+    @property
+    def base(self) -> int:
+        """The first row identity of this slot (see `penstock.model.rows`)."""
+        return slot_base(self.pipeline, self.address)
+
+    def __str__(self) -> str:
+        return f"{self.pipeline}:{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was accepted: identity is the SHA-256 of the stored bytes; `version` pins the object that was read."""
+
+    sha256: str
+    size: int
+    version: str = ""
+
+
+class Kind(StrEnum):
+    """Why a generation exists."""
+
+    DELIVERY = "delivery"
+    RELOAD = "reload"
+    PATCH = "patch"
+    WITHDRAWAL = "withdrawal"
+
+
+class Standing(StrEnum):
+    """How far a generation has come.
+
+    `accepted → prepared → loaded` is the way of every one that succeeds. `refused`, `stopped`, `dead` and `dropped` end
+    without a load; `suspended` waits for a person; `superseded` gave way to a newer generation before it was loaded.
+    """
+
+    ACCEPTED = "accepted"
+    PREPARED = "prepared"
+    LOADED = "loaded"
+    SUSPENDED = "suspended"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    DEAD = "dead"
+    DROPPED = "dropped"
+    SUPERSEDED = "superseded"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self not in (Standing.ACCEPTED, Standing.PREPARED)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An object that arrived, or a person's wish about one, before the ledger has judged it."""
+
+    slot: Slot
+    kind: Kind = Kind.DELIVERY
+    content: Content | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    cause: str = ""
+    fingerprint: str = ""
+    hard: bool | None = None
+    """Overrides the pipeline's `hard` for this run only."""
+    lines: tuple[int, ...] = ()
+    """A patch's lines; empty for everything else."""
+    fixes: str = ""
+    """A patch's edits: the address of the object in the landing zone that holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The n-th accepted content of a slot."""
+
+    slot: Slot
+    number: int
+    kind: Kind
+    sequence: int
+    """Its place in the ledger's order of acceptance. A patch carries the sequence of the generation that it heals."""
+    accepted_at: datetime
+    content: Content | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    cause: str = ""
+    fingerprint: str = ""
+    hard: bool | None = None
+    lines: tuple[int, ...] = ()
+    fixes: str = ""
+    heals: int = 0
+    """The number of the generation that a patch heals; 0 for everything else."""
+    standing: Standing = Standing.ACCEPTED
+    run: str = ""
+    """The run that holds it, or that finished it; empty while it waits."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.slot}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The ledger's answer to a delivery: the generation, and whether it is a new one or a recorded duplicate."""
+
+    generation: Generation
+    fresh: bool
