@@ -1,0 +1,154 @@
+"""The ledger's ports: what the runtime asks of the durable record, on every target.
+
+Three small interfaces over one record. A message anywhere else (a watcher's, a queue's) is only a wake-up: `claim`
+decides. Every method is one durable transaction; when it returns, what it says has happened, whatever dies next.
+All instants are timezone-aware UTC and are passed in, so that a test can turn the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from penstock.model.events import Event
+from penstock.model.runs import Result, Run, Staged
+from penstock.model.slots import Acceptance, Delivery, Generation, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLimits:
+    """How much one run may hold. A single generation larger than `bytes` is a run of its own."""
+
+    generations: int = 1000
+    bytes: int = 64 * 1024 * 1024
+    lease: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Backoff with full jitter: attempt n waits up to `first · 2ⁿ⁻¹`, at most `longest`; after `attempts` it is dead."""
+
+    attempts: int = 5
+    first: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(minutes=5)
+    deaths: int = 2
+    """How many workers may vanish over a run before it is bisected, or is dead when one generation is left."""
+
+
+class Intake(Protocol):
+    """Promise 1 and 3: acceptance is durable before it is acknowledged, and equal to the current one is a duplicate."""
+
+    def accept(self, deliveries: Sequence[Delivery], now: datetime) -> list[Acceptance]:
+        """Judge deliveries in order, in one transaction.
+
+        A `DELIVERY` whose content hash equals that of the slot's current generation is a recorded duplicate; anything
+        else is the next generation. `RELOAD`, `PATCH` and `WITHDRAWAL` are always the next generation. A new delivery,
+        reload or withdrawal supersedes the slot's accepted generations that no run holds, and its open rejects.
+        """
+        ...
+
+
+class Claims(Protocol):
+    """Promise 2 and 8: who may work on what, until when."""
+
+    def claim(
+        self,
+        worker: str,
+        now: datetime,
+        *,
+        pipelines: Iterable[str] | None = None,
+        limits: ClaimLimits = ...,
+        policies: Mapping[str, RetryPolicy] | None = None,
+    ) -> Run | None:
+        """The next run for this worker, or None.
+
+        First a run whose lease has expired (its epoch and attempt grow, its `deaths` too), then one whose retry is
+        due, then a new run over the oldest accepted generations of one pipeline. Within a slot generations go in
+        order: none is claimed while an earlier one is in a run that is not final. A run over more than one generation
+        that has lost `policy.deaths` workers is bisected at once: both halves become runs of their own.
+        """
+        ...
+
+    def renew(self, run: str, epoch: int, now: datetime, lease: timedelta) -> None:
+        """Extend the lease. Raises `ClaimLost` when the epoch has passed."""
+        ...
+
+    def prepared(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+    ) -> Run:
+        """The first boundary: rows are staged and rejected rows are aside. Generations that were refused, stopped or
+        suspended are finished here; when none is left to load the run is final. Raises `ClaimLost`."""
+        ...
+
+    def loaded(self, run: str, epoch: int, now: datetime, results: Sequence[Result]) -> Run:
+        """The second boundary: every destination holds the rows (or holds newer ones). Raises `ClaimLost`."""
+        ...
+
+    def published(self, run: str, epoch: int, now: datetime) -> Run:
+        """The end: the run is final and its tables are announced as events. Raises `ClaimLost`."""
+        ...
+
+    def failed(
+        self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+    ) -> list[Run]:
+        """An attempt failed. `retry` (the error's own word) waits and tries again until the policy's attempts are
+        spent; a deterministic failure over several generations is bisected into two runs; over one it is dead.
+        Returns the runs as they stand now. Raises `ClaimLost`."""
+        ...
+
+    def restage(self, run: str, epoch: int, now: datetime) -> Run:
+        """Back to `prepare`: the staged rows were made under another definition, or are gone. Raises `ClaimLost`."""
+        ...
+
+    def release(self, run: str, now: datetime, *, by: str) -> Run:
+        """A person lets a suspended run go on: its generations load what passed."""
+        ...
+
+    def drop(self, run: str, now: datetime, *, by: str) -> Run:
+        """A person gives a suspended or dead run up."""
+        ...
+
+    def redrive(self, run: str, now: datetime, *, by: str) -> Run:
+        """A person sends dead work back: a fresh first attempt."""
+        ...
+
+
+class Record(Protocol):
+    """What anybody may read."""
+
+    def current(self, slot: Slot) -> Generation | None:
+        """The slot's newest generation, whatever its standing."""
+        ...
+
+    def history(self, slot: Slot) -> list[Generation]: ...
+
+    def slots(self, pipeline: str) -> list[Slot]: ...
+
+    def run(self, run: str) -> Run | None: ...
+
+    def runs(self, *, pipeline: str | None = None, limit: int = 50, slot: Slot | None = None) -> list[Run]:
+        """Newest first."""
+        ...
+
+    def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
+        """Changes in the order of their commits; `after` is the last sequence that the reader has seen."""
+        ...
+
+    def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
+        """The loaded generations whose rows make up the pipeline's tables now: for each slot the newest loaded
+        delivery or reload and the patches loaded after it, unless a withdrawal was loaded last."""
+        ...
+
+    def pending(self, pipelines: Iterable[str] | None = None) -> int:
+        """Accepted generations and unfinished runs: 0 means idle."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next retry or expired lease is due; None when nothing waits."""
+        ...
+
+
+class Ledger(Intake, Claims, Record, Protocol):
+    """The whole record."""

@@ -1,0 +1,124 @@
+"""What the runtime needs of the world: a landing zone, an engine, destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from penstock.compile.plan import Plan
+from penstock.model.runs import Result, Staged
+from penstock.model.slots import Content, Generation, Slot
+from penstock.model.tables import Load, Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object in the landing zone. `version` changes whenever the object is written (a hint; identity is the hash)."""
+
+    address: str
+    size: int
+    version: str
+
+
+class Landing(Protocol):
+    """The landing zone: raw objects, as received, never changed by a run."""
+
+    def scan(self, prefix: str = "landing/") -> Iterator[Found]:
+        """Every final object: temporary and hidden names are not yet there."""
+        ...
+
+    def content(self, address: str) -> Content:
+        """Hash the object as it is now. Raises `StorageUnavailable`, or `UnknownName` when it is not there."""
+        ...
+
+    def open(self, address: str) -> BinaryIO:
+        """Pin and read the object as it is now."""
+        ...
+
+    def receive(self, source: Path, address: str) -> str:
+        """Store a file under an address: wholly, durably, or not at all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One generation's source rows. A patch reads only `generation.lines`, with the edits of `fixes`."""
+
+    generation: Generation
+    ordinal: int
+    """Its place in the run; staged rows of a batch tell their generation by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """The work of `prepare`."""
+
+    plan: Plan
+    run: str
+    attempt: int
+    inputs: tuple[Input, ...]
+    run_time: datetime
+    hard: bool
+    """The setting of pipeline and environment; a generation's own `hard` overrides it."""
+    released: bool = False
+    """A person has let the suspended rows go: `hard` is off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What `prepare` leaves: results for each generation, and the staged tables of those that passed."""
+
+    results: tuple[Result, ...]
+    staged: tuple[Staged, ...] = field(default=())
+
+
+class Engine(Protocol):
+    """Runs a plan's transformation. The only place that sees rows before they are clean."""
+
+    def prepare(self, work: Preparation) -> Prepared:
+        """Read, protect, test, reshape and stage. What a generation alone did wrong is in its result (`refused`,
+        `stopped`, `suspended`); an error that is raised concerns the whole attempt."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """How destinations differ, as a record."""
+
+    transactions: bool = True
+    """All tables of a load change together."""
+    foreign_keys: bool = False
+    partitions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a destination holds of one slot: for `verify`. `checksum` is the sum of the row identities."""
+
+    slot: Slot
+    number: int
+    rows: Mapping[str, int]
+    checksums: Mapping[str, int]
+
+
+class Destination(Protocol):
+    """Where tables live. A load is one transaction; the destination is the truth about what was loaded."""
+
+    name: str
+    capabilities: Capabilities
+
+    def load(self, load: Load) -> Loaded:
+        """Apply every unit whose generation is higher than the one there; a lower or equal one is stale and changes
+        nothing. Wholly or not at all. Safe to call again after an unknown outcome."""
+        ...
+
+    def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
+        """What is there now, slot by slot, counted from the rows themselves."""
+        ...
+
+    def slot_of(self, pipeline: str, row: int) -> tuple[str, int] | None:
+        """The slot address and base of a row identity, or None."""
+        ...
