@@ -1,0 +1,273 @@
+"""`Pipeline`: what a pipeline file declares. Declaring registers and checks; nothing runs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from penstock.authoring.place import Place, here
+from penstock.authoring.privacy import Mark
+from penstock.authoring.rules import CheckSpec, check
+from penstock.authoring.sources import Source
+from penstock.authoring.steps import Step, from_function
+from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
+from penstock.authoring.triggers import Trigger
+from penstock.errors import DefinitionError, PenstockError, StepError
+from penstock.model.tables import Mode
+
+SOURCE = "source"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplication:
+    """Of the source rows of one slot that agree in these columns, the first stays."""
+
+    columns: tuple[str, ...]
+
+
+class Pipeline:
+    """One pipeline: trigger, source, privacy, steps, checks, tables. A pipeline file holds one or more."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        trigger: Trigger,
+        source: Source,
+        privacy: Mapping[str, Mark] | None = None,
+        hard: bool = False,
+        deduplicate: Sequence[str] | None = None,
+    ) -> None:
+        """Declare a pipeline.
+
+        `hard=True` suspends a run in which a `quarantine` check fails; otherwise the rows go aside and the run goes
+        on. `deduplicate` names columns: rows of one delivery that agree in all of them count once (their fate is
+        `deduplicated`); without it nothing is ever dropped for being alike.
+        """
+        self.name = name
+        self.place = here()
+        self.trigger = trigger
+        self.source = source
+        self.privacy = dict(privacy or {})
+        self.hard = hard
+        self.deduplication = Deduplication(tuple(deduplicate)) if deduplicate else None
+        self.steps: dict[str, Step] = {}
+        self.rules: list[tuple[CheckSpec, Place]] = []
+        self.normalizations: list[Normalization] = []
+        self.loadings: list[Loading] = []
+        self._places: dict[str, Place] = {}
+        with self._at(self.place):
+            self._check_head()
+
+    # --- declaring -----------------------------------------------------------------------------------------------
+
+    def step(
+        self,
+        function: _Function | None = None,
+        *,
+        name: str = "",
+        rowwise: bool | None = None,
+        filters: bool = False,
+        per_distinct: str = "",
+    ) -> Any:
+        """Register a step (a decorator). Its parameters name its inputs: `source` or other steps.
+
+        `filters=True` says that it leaves rows out on purpose. `rowwise=True` says of a Python function that each
+        output row comes from one input row; it must keep the columns `_row` and `_slot`. `per_distinct="item"`
+        evaluates a row-wise SQL step's expressions once for each distinct value of that column.
+        """
+        place = here()
+
+        def register(function: _Function) -> _Function:
+            with self._at(place):
+                title = name or function.__name__
+                step = from_function(
+                    function, place, name=title, rowwise=rowwise, filters=filters, per_distinct=per_distinct
+                )
+                self._add(step)
+            return function
+
+        return register if function is None else register(function)
+
+    def sql(
+        self, name: str, query: str, *, inputs: Iterable[str] = (SOURCE,), filters: bool = False, per_distinct: str = ""
+    ) -> None:
+        """Register a SQL step without a function."""
+        place = here()
+        with self._at(place):
+            self._add(Step(name, tuple(inputs), place, query=query, filters=filters, per_distinct=per_distinct))
+
+    def checks(self, relation: str, *rules: str, severity: str = "") -> None:
+        """Test a relation (`source` or a step) with DQDL rules.
+
+        Severity `quarantine` (a failing row goes aside; the default for rules about rows), `warn`, or `stop` (the
+        default for rules about a whole delivery).
+        """
+        place = here()
+        with self._at(place):
+            self.rules.extend((check(relation, rule, severity), place) for rule in rules)
+
+    def normalize(self, relation: str, **tables: Entity | Owned) -> None:
+        """Split a step's relation into entities (shared) and owned tables, in third normal form."""
+        place = here()
+        with self._at(place):
+            self.normalizations.append(Normalization(relation, tables))
+            for name, table in tables.items():
+                self._check_table_name(name, place)
+                self._check_refs(name, table, tables)
+
+    def load(
+        self,
+        relation: str,
+        *,
+        to: Target | Sequence[Target],
+        table: str = "",
+        mode: str = "append",
+        key: Sequence[str] = (),
+        order: str = "",
+        conflict: str = "latest",
+        partition_by: Sequence[str] = (),
+    ) -> None:
+        """Load a step's relation as a table. `merge` needs a `key`; `partition` needs `partition_by`."""
+        place = here()
+        with self._at(place):
+            disposition = _mode(mode)
+            if disposition is Mode.MERGE and not key:
+                raise DefinitionError(f"table {table or relation!r}: merge needs a key", fix='key=["id"]')
+            if disposition is Mode.PARTITION and not partition_by:
+                raise DefinitionError(f"table {table or relation!r}: partition needs columns", fix='partition_by=["day"]')
+            self._check_table_name(table or relation, place)
+            targets = (to,) if isinstance(to, Target) else tuple(to)
+            self.loadings.append(
+                Loading(relation, table or relation, targets, disposition, tuple(key), order, conflict, tuple(partition_by))
+            )
+
+    def load_all(self, *, to: Target | Sequence[Target], mode: str = "merge") -> None:
+        """Load every normalised table: entities merge by key, owned tables replace their slot's rows."""
+        with self._at(here()):
+            if not self.normalizations:
+                raise DefinitionError("there is nothing to load", fix="normalize first, or load() a step by name")
+            if _mode(mode) is not Mode.MERGE:
+                raise DefinitionError(f"load_all(mode={mode!r})", why="normalised tables merge", fix='mode="merge"')
+            targets = (to,) if isinstance(to, Target) else tuple(to)
+            for normalization in self.normalizations:
+                self.loadings.extend(
+                    Loading(normalization.relation, name, targets, Mode.MERGE) for name in normalization.tables
+                )
+
+    # --- checking ------------------------------------------------------------------------------------------------
+
+    def validate(self) -> None:
+        """What can only be seen when the whole file has been read: inputs, cycles, relations of checks and tables."""
+        for step in self.steps.values():
+            for name in step.inputs:
+                self._known(name, f"step {step.name!r} reads {name!r}", step.place)
+        self.order()
+        for spec, place in self.rules:
+            self._known(spec.relation, f"a check is about {spec.relation!r}", place)
+        for loading in self.loadings:
+            self._known(loading.relation, f"a load reads {loading.relation!r}", self.place)
+        for normalization in self.normalizations:
+            self._known(normalization.relation, f"normalize reads {normalization.relation!r}", self.place)
+        if not self.loadings:
+            raise DefinitionError(
+                f"pipeline {self.name!r} loads nothing", at=str(self.place), fix="add load(…) or load_all(…)"
+            )
+
+    def order(self) -> list[Step]:
+        """The steps, each after its inputs. Raises `StepError` on a cycle."""
+        done: dict[str, None] = {SOURCE: None}
+        waiting = dict(self.steps)
+        while waiting:
+            ready = [step for step in waiting.values() if all(name in done for name in step.inputs)]
+            if not ready:
+                names = " → ".join(waiting)
+                first = next(iter(waiting.values()))
+                raise StepError(f"pipeline {self.name!r}: steps wait for each other: {names}", at=str(first.place))
+            for step in ready:
+                done[step.name] = None
+                del waiting[step.name]
+        return [self.steps[name] for name in done if name != SOURCE]
+
+    def _add(self, step: Step) -> None:
+        if step.name == SOURCE or step.name in self.steps:
+            raise StepError(f"the name {step.name!r} is taken", at=str(step.place), fix="name the step otherwise")
+        _check_name(step.name, "step")
+        self.steps[step.name] = step
+
+    def _check_head(self) -> None:
+        _check_name(self.name, "pipeline")
+        for column in self.privacy:
+            if column not in self.source.names:
+                raise DefinitionError(
+                    f"privacy marks the unknown column {column!r}", fix=_suggest(column, self.source.names)
+                )
+        for column in self.deduplication.columns if self.deduplication else ():
+            if column not in self.source.names or self.privacy.get(column, Mark("")).kind == "drop":
+                raise DefinitionError(f"deduplicate names {column!r}", fix=_suggest(column, self.source.names))
+
+    def _check_table_name(self, name: str, place: Place) -> None:
+        _check_name(name, "table")
+        if name in self._places:
+            raise DefinitionError(f"table {name!r} is declared twice", why=f"first at {self._places[name]}")
+        self._places[name] = place
+
+    def _check_refs(self, name: str, table: Entity | Owned, tables: Mapping[str, Entity | Owned]) -> None:
+        for ref in table.refs if isinstance(table, Owned) else ():
+            if ref not in tables:
+                raise DefinitionError(f"table {name!r} refers to the unknown table {ref!r}", fix=_suggest(ref, tables))
+            if list(tables).index(ref) >= list(tables).index(name):
+                raise DefinitionError(f"table {name!r} stands before its parent {ref!r}", fix="declare parents first")
+
+    def _known(self, name: str, what: str, place: Place) -> None:
+        known = (SOURCE, *self.steps)
+        if name not in known:
+            raise StepError(
+                f"pipeline {self.name!r}: {what}, which does not exist", at=str(place), fix=_suggest(name, known)
+            )
+
+    def _at(self, place: Place) -> _Located:
+        return _Located(self.name, place)
+
+
+class _Located:
+    """Gives an error that passes through it the pipeline and the place."""
+
+    def __init__(self, pipeline: str, place: Place) -> None:
+        self.pipeline, self.place = pipeline, place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, PenstockError):
+            error.at = error.at or str(self.place)
+            if self.pipeline not in error.what:
+                error.what = f"pipeline {self.pipeline!r}: {error.what}"
+
+
+def _mode(text: str) -> Mode:
+    try:
+        return Mode(text)
+    except ValueError:
+        raise DefinitionError(f"mode={text!r} is unknown", fix=_suggest(text, [mode.value for mode in Mode])) from None
+
+
+def _check_name(name: str, what: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f"{what} name {name!r} is not usable",
+            why="names become folders, tables and parts of messages",
+            fix="lower-case letters, digits and underscores, a letter first, at most 48",
+        )
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

@@ -1,0 +1,34 @@
+"""Where in a pipeline file something was written, so that an error can point at it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).resolve().parents[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file and a line, printed as `pipelines/cafe.py:12`."""
+
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+def here() -> Place:
+    """The place of the nearest caller outside this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return Place(shorten(frame.f_code.co_filename), frame.f_lineno)
+
+
+def shorten(file: str) -> str:
+    """A path as its reader knows it: relative to the working folder where it lies below it."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file

@@ -1,0 +1,125 @@
+"""What a pipeline reads: CSV, JSON, JSON Lines, Parquet, with declared columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from penstock.errors import DefinitionError
+from penstock.model.rows import RESERVED
+from penstock.model.schemas import PLAIN, canonical
+
+_TYPE = re.compile(r"\s*([A-Za-z_]+(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?)\s*((?:'(?:[^']|'')*'\s*,?\s*)*)")
+_FORMAT = re.compile(r"'((?:[^']|'')*)'")
+_TIMED = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A column's canonical type, and for times the formats that are tried in order."""
+
+    name: str
+    formats: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, column: str = "") -> ColumnType:
+        """`DECIMAL(8,2)`, `TIMESTAMP '%d/%m/%Y %H:%M'`, `DATE '%d/%m/%Y', '%Y-%m-%d'`."""
+        match = _TYPE.fullmatch(text)
+        name = canonical(match[1].replace(" ", "")) if match else ""
+        if not match or (name == "JSON" and match[1].upper() != "JSON"):
+            raise DefinitionError(
+                f"column {column!r} has the unknown type {text!r}", fix=f"use one of {', '.join(PLAIN)}, DECIMAL(p,s), JSON"
+            )
+        formats = tuple(item.replace("''", "'") for item in _FORMAT.findall(match[2]))
+        if formats and name not in _TIMED:
+            raise DefinitionError(f"column {column!r}: {name} takes no format", fix=f'write "{name}" alone')
+        return cls(name, formats)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source's form and columns. Build one with `csv`, `json`, `json_lines` or `parquet`."""
+
+    format: str
+    columns: tuple[tuple[str, ColumnType], ...]
+    header: bool = True
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    compression: str = "auto"
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    tz: str = ""
+    fold: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.columns)
+
+
+def _columns(declared: Mapping[str, str]) -> tuple[tuple[str, ColumnType], ...]:
+    if not declared:
+        raise DefinitionError("the source declares no columns", fix='columns={"name": "VARCHAR", …} in the file\'s order')
+    for name in declared:
+        if name.lower() in RESERVED or name.startswith("_penstock"):
+            raise DefinitionError(f"column name {name!r} is reserved", fix="declare it under another name (aliases=…)")
+    folded = {name.lower() for name in declared}
+    if len(folded) < len(declared):
+        raise DefinitionError("two columns differ only in case", fix="rename one of them (aliases=…)")
+    return tuple((name, ColumnType.parse(text, name)) for name, text in declared.items())
+
+
+def _time(columns: tuple[tuple[str, ColumnType], ...], tz: str, fold: int) -> None:
+    if fold not in (0, 1):
+        raise DefinitionError(f"fold={fold}", fix="fold=0 takes the first of two equal local times, fold=1 the second")
+    for name, kind in columns:
+        local = kind.name == "TIMESTAMPTZ" and any("%z" not in form and "UTC" not in form for form in kind.formats)
+        if local and not tz:
+            raise DefinitionError(
+                f"column {name!r} has local times, but no time zone is declared",
+                why="a local time is an instant only in a time zone",
+                fix='add tz="Europe/London" to the source, or declare TIMESTAMP to keep the local time as it is',
+            )
+
+
+def csv(
+    *,
+    columns: Mapping[str, str],
+    header: bool = True,
+    delimiter: str = ",",
+    quote: str = '"',
+    encoding: str = "utf-8",
+    compression: str = "auto",
+    aliases: Mapping[str, str] | None = None,
+    tz: str = "",
+    fold: int = 0,
+) -> Source:
+    """Delimited text. `columns` maps names to types, in the file's order when `header=False`.
+
+    An empty field is NULL. A field that is not of its type rejects its row. `aliases` maps a header as it is misspelt
+    in files to the declared name. Compression (`gz`, `zst`) is seen from the name and the first bytes.
+    """
+    if len(delimiter) != 1 or len(quote) > 1 or delimiter == quote:
+        raise DefinitionError(f"delimiter {delimiter!r} and quote {quote!r} must be two different single characters")
+    parsed = _columns(columns)
+    _time(parsed, tz, fold)
+    return Source("csv", parsed, header, delimiter, quote, encoding, compression, dict(aliases or {}), tz, fold)
+
+
+def json_lines(*, columns: Mapping[str, str], encoding: str = "utf-8", tz: str = "", fold: int = 0) -> Source:
+    """One JSON object a line. A missing key is NULL; nested values become JSON text."""
+    parsed = _columns(columns)
+    _time(parsed, tz, fold)
+    return Source("json_lines", parsed, encoding=encoding, tz=tz, fold=fold)
+
+
+def json(*, columns: Mapping[str, str], encoding: str = "utf-8", tz: str = "", fold: int = 0) -> Source:
+    """One JSON array of objects. A row's line is its ordinal in the array."""
+    parsed = _columns(columns)
+    _time(parsed, tz, fold)
+    return Source("json", parsed, encoding=encoding, tz=tz, fold=fold)
+
+
+def parquet(*, columns: Mapping[str, str]) -> Source:
+    """A Parquet file. A row's line is its ordinal in the file; values are cast to the declared types."""
+    return Source("parquet", _columns(columns))
