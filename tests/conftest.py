@@ -1,0 +1,65 @@
+"""What all tests share: the real data where it is, a real PostgreSQL, and an environment without anybody's settings."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from penstock.testing.postgres import TemporaryPostgres
+
+ROOT = Path(__file__).resolve().parent.parent
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+ROOM_FOR_A_SERVER = 2_000_000_000
+
+# Machines differ in speed; a failure must be the same on all of them.
+settings.register_profile("here", deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("here"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"postgres", "postgres_url", "postgres_server"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("postgres")
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings in the shell of whoever runs the tests must not reach them."""
+    for name in [name for name in os.environ if name.startswith("PENSTOCK_") and name != "PENSTOCK_TEST_DATA"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def cafe_data() -> Path:
+    """The café's real till exports, which are no part of this repository."""
+    folder = Path(os.environ.get("PENSTOCK_TEST_DATA") or ROOT.parent / "shared" / "data") / "cafe"
+    if not folder.is_dir():
+        pytest.skip("no real data here: PENSTOCK_TEST_DATA names its folder (default: ../shared/data)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[TemporaryPostgres]:
+    """One server for the whole session. A test that stops or crashes one starts its own."""
+    spacious = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_FOR_A_SERVER
+    with TemporaryPostgres(room=MEMORY if spacious else None) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: TemporaryPostgres) -> str:
+    """The session's server; what a test makes there, others see."""
+    return postgres_server.url
+
+
+@pytest.fixture
+def postgres(postgres_server: TemporaryPostgres) -> Iterator[str]:
+    """The URL of a database of the test's own."""
+    with postgres_server.database() as url:
+        yield url
