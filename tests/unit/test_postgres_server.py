@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,8 +25,8 @@ with TemporaryPostgres() as server:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[TemporaryPostgres]:
-    with TemporaryPostgres() as server:
+def server(postgres_room: Path | None) -> Iterator[TemporaryPostgres]:
+    with TemporaryPostgres(room=postgres_room) as server:
         yield server
 
 
@@ -84,14 +85,14 @@ def test_it_starts_again_after_its_process_was_killed(server):
     assert ask(server.url, "SELECT 1") == 1
 
 
-def test_a_parameter_that_cannot_be_is_reported_in_the_servers_words():
-    with pytest.raises(SetupError) as caught, TemporaryPostgres({"max_connections": "none"}):
+def test_a_parameter_that_cannot_be_is_reported_in_the_servers_words(postgres_room):
+    with pytest.raises(SetupError) as caught, TemporaryPostgres({"max_connections": "none"}, postgres_room):
         pass
     assert "max_connections" in caught.value.why
 
 
-def test_nothing_of_it_is_left():
-    with TemporaryPostgres() as server:
+def test_nothing_of_it_is_left(postgres_room):
+    with TemporaryPostgres(room=postgres_room) as server:
         pid, folder = server.pid, server.folder
     assert not folder.exists()
     assert is_gone(pid)
