@@ -6,6 +6,8 @@ command returns. A message carries what happened, where, why, and the way out; n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class PenstockError(Exception):
     """The root: `error[E204]: what`, then `at`, `why` and `fix` where they are known."""
@@ -46,6 +48,22 @@ class UnknownName(UsageError):
     """A pipeline, run, table or command of that name does not exist."""
 
     code = "E002"
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str], *, at: str = "") -> UnknownName:
+        """The error with its way out: the nearest known name, or all of them."""
+        return cls(f"there is no {kind} {name!r}", at=at, fix=nearest(name, known))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """“did you mean …?”, or what there is to choose from."""
+    import difflib
+
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, 1, 0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else ""
 
 
 # --- what an author declared -------------------------------------------------------------------------------------

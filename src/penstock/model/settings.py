@@ -1,0 +1,67 @@
+"""What a project has been told about itself and its machine. `penstock.wiring.settings` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Attempts and waits after a failure that may pass."""
+
+    attempts: int = 5
+    first_seconds: float = 1.0
+    longest_seconds: float = 300.0
+    deaths: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one batch may hold, and which files are refused as too large for their size (zip bombs)."""
+
+    batch_files: int = 1000
+    batch_bytes: int = 64_000_000
+    expanded_bytes: int = 100_000_000_000
+    expansion: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a destination is."""
+
+    url: str = field(default="", repr=False)
+    """May hold a password, so it is never printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one project in one environment."""
+
+    folder: Path
+    """The project's own folder; every other path is below it or absolute."""
+    environment: str = LOCAL
+    project: str = ""
+    default_env: str = LOCAL
+    store: Path = Path(".penstock")
+    """Ledger, locks, secrets."""
+    zones: Path = Path()
+    """The folder that holds `landing/`, `staging/`, `quarantine/` and `curated/`."""
+    hard: bool | None = None
+    """Overrides what pipelines say; `None` leaves it to them."""
+    workers: int = 1
+    threads: int = 0
+    """The engine's threads in each worker; 0 is one for each core."""
+    memory_limit: int = 1_000_000_000
+    """Bytes that the engine may use in each worker."""
+    chunk_bytes: int = 32_000_000
+    rescan_seconds: float = 5.0
+    lease_seconds: float = 60.0
+    retry: Retry = Retry()
+    limits: Limits = Limits()
+    destinations: Mapping[str, Place] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting's value comes from, by its dotted name."""
