@@ -3,7 +3,9 @@
 
 python3 start.py                  the demonstration
 python3 start.py test [ARGS]      the tests; ARGS go to pytest
-python3 start.py check [ARGS]     every check: format, lint, types, layers, security, tests
+python3 start.py check [NAMES]    every check: format, lint, security, types, layers, advisories, tests
+python3 start.py bench [ARGS]     the benchmark
+python3 start.py wheel            build the wheel into dist/
 python3 start.py penstock ARGS    the penstock command
 
 The first run makes .venv from a lock file, by hash, from wheels only. Later runs start at once.
@@ -37,6 +39,8 @@ JOBS = {
     "penstock": (LOCKS[0], "-m", "penstock"),
     "test": (LOCKS[1], "-m", "pytest"),
     "check": (LOCKS[1], "tools/check.py"),
+    "bench": (LOCKS[1], "-m", "benchmarks"),
+    "wheel": (LOCKS[1], "-m", "hatchling", "build", "--target", "wheel"),
 }
 
 

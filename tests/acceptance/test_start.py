@@ -167,5 +167,5 @@ def test_an_old_python_is_told_so_in_one_line(checkout):
 
 def test_an_unknown_job_is_answered_with_the_known_ones(checkout):
     finished = checkout.start("tset")
-    assert "choose one of demo, penstock, test, check" in finished.stderr
+    assert "choose one of demo, penstock, test, check, bench, wheel;" in finished.stderr
     assert not (checkout.root / ".venv").exists()
