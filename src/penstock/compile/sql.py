@@ -6,7 +6,7 @@ from penstock.errors import DefinitionError
 
 
 def quote_identifier(name: str) -> str:
-    """A name as a quoted identifier: `order "id"` becomes `"order ""id"""`."""
+    """A name as a quoted identifier: `the "old" id` becomes `"the ""old"" id"`."""
     if not name or "\0" in name:
         raise DefinitionError(f"{name!r} cannot name a column or a table")
     return '"' + name.replace('"', '""') + '"'
