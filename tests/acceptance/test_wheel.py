@@ -1,0 +1,71 @@
+"""The wheel, built and installed without a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.packaging
+
+ROOT = Path(__file__).resolve().parents[2]
+PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location")
+OFFLINE = ("--no-deps", "--no-index", "--target")
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    run(*PIP, *OFFLINE, folder, wheel)
+    return folder
+
+
+def test_it_holds_every_file_of_the_package(wheel):
+    source = ROOT / "src"
+    files = {path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    expected = {path.relative_to(source).as_posix() for path in files}
+    assert expected - set(zipfile.ZipFile(wheel).namelist()) == set()
+
+
+def test_it_holds_nothing_else_but_its_description(wheel):
+    tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {top.partition("-")[0] for top in tops} == {"penstock"}
+    assert any(name.endswith("licenses/LICENSE") for name in zipfile.ZipFile(wheel).namelist())
+
+
+def test_its_command_answers(installed):
+    said = run(sys.executable, installed / "bin" / "penstock", "--help", PYTHONPATH=str(installed))
+    assert "penstock" in said
+
+
+def test_what_runs_is_what_was_installed(installed):
+    where = run(sys.executable, "-c", "import penstock; print(penstock.__file__)", PYTHONPATH=str(installed))
+    assert Path(where.strip()).is_relative_to(installed)
+
+
+def test_uv_installs_it_too(wheel, tmp_path):
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("there is no uv on the path")
+    run(uv, "pip", "install", "--quiet", "--python", sys.executable, *OFFLINE, tmp_path, wheel)
+    assert (tmp_path / "penstock" / "__init__.py").exists()
