@@ -53,6 +53,11 @@ def test_it_holds_nothing_else_but_its_description(wheel):
     assert any(name.endswith("licenses/LICENSE") for name in zipfile.ZipFile(wheel).namelist())
 
 
+def test_it_holds_nothing_that_running_an_example_leaves_behind(wheel):
+    left = {"__pycache__", ".penstock", ".env"}
+    assert [name for name in zipfile.ZipFile(wheel).namelist() if left & set(name.split("/"))] == []
+
+
 def test_its_command_answers(installed):
     said = run(sys.executable, installed / "bin" / "penstock", "--help", PYTHONPATH=str(installed))
     assert "penstock" in said
