@@ -18,9 +18,9 @@ PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version
 OFFLINE = ("--no-deps", "--no-index", "--target")
 
 
-def run(*command: str | Path, **environment: str) -> str:
+def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -28,9 +28,17 @@ def run(*command: str | Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder)
-    return next(folder.glob("*.whl"))
+    """Built from a copy in which an example has been run and holds what must not be published."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    for name in ("src", "examples"):
+        shutil.copytree(ROOT / name, checkout / name)
+    for name in (".gitignore", "LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, checkout)
+    (checkout / "examples" / ".env").write_text("PENSTOCK_SECRET_TOKEN=invented")
+    (checkout / "examples" / ".penstock").mkdir(exist_ok=True)
+    (checkout / "examples" / ".penstock" / "ledger.db").touch()
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", cwd=checkout)
+    return next(checkout.glob("dist/*.whl"))
 
 
 @pytest.fixture(scope="module")
