@@ -115,8 +115,8 @@ POPULARITY = tuple(accumulate(10 + place * 13 % 17 for place in range(len(MENU))
 
 def lines(shape: Shape) -> Iterator[Line]:
     """The file's lines in order of time, each with its fault, "" for a good one."""
-    chance = random.Random(shape.seed)  # noqa: S311 - the same bytes each time are the point
-    cards = [str(chance.randrange(10**15, 10**16)) for _ in range(CARDS)]
+    chance = random.Random(shape.seed)  # noqa: S311 - the same numbers each time are the point
+    cards = _cards(shape.seed)
     faults = FAULTS if shape.torn_quotes else FAULTS[:-1]
     for number in range(shape.orders):
         order = _order(chance, cards, number * DAYS * MINUTES_A_DAY // shape.orders)
@@ -127,7 +127,13 @@ def lines(shape: Shape) -> Iterator[Line]:
             yield Line(damage(chance, order), fault, order)
 
 
-def _order(chance: random.Random, cards: list[str], minute: int) -> Order:
+@lru_cache(maxsize=1)
+def _cards(seed: int) -> tuple[str, ...]:
+    chance = random.Random(seed + 1)  # noqa: S311 - the same
+    return tuple(str(chance.randrange(10**15, 10**16)) for _ in range(CARDS))
+
+
+def _order(chance: random.Random, cards: Sequence[str], minute: int) -> Order:
     bought = chance.choices(MENU, cum_weights=POPULARITY, k=1 + int(chance.random() * 5))
     basket = ", ".join([product.text for product in bought])
     pence = sum([product.pence for product in bought])
