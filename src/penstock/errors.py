@@ -191,6 +191,18 @@ class ClaimLost(PenstockError):
     code = "E310"
 
 
+class WorkersLost(PenstockError):
+    """Workers vanish whenever they work on this run: they were killed, or ran out of memory."""
+
+    code = "E311"
+
+
+class LedgerDamaged(PenstockError):
+    """The ledger contradicts itself, or its file is no longer a database."""
+
+    code = "E312"
+
+
 # --- what a destination refuses ----------------------------------------------------------------------------------
 
 

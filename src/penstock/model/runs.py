@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from penstock.model.fates import Fates
-from penstock.model.slots import Generation, Slot, Standing
+from penstock.model.slots import OPEN, Generation, Slot, Standing
 
 
 class Stage(StrEnum):
@@ -79,9 +79,12 @@ class Run:
     stage: Stage = Stage.PREPARE
     state: RunState = RunState.RUNNING
     attempt: int = 1
+    """Grows with every claim and never starts again, so that no two attempts share a staging path; 0 before the first."""
+    first_attempt: int = 1
+    """The attempt with which the present round began: whoever redrives or releases a run begins a new one."""
     epoch: int = 1
     deaths: int = 0
-    """How many workers have vanished while they held it."""
+    """How many workers have vanished while they held it, since its last boundary."""
     worker: str = ""
     lease_until: datetime | None = None
     retry_at: datetime | None = None
@@ -96,6 +99,11 @@ class Run:
     finished_at: datetime | None = None
     parent: str = ""
     """The run that was bisected into this one."""
+
+    @property
+    def open(self) -> tuple[Generation, ...]:
+        """The generations that still have a way to go in this run."""
+        return tuple(item for item in self.generations if item.standing in OPEN and item.run == self.id)
 
     @property
     def fates(self) -> Fates:

@@ -64,7 +64,11 @@ class Standing(StrEnum):
     @property
     def final(self) -> bool:
         """Whether nothing more will happen to it by itself."""
-        return self not in (Standing.ACCEPTED, Standing.PREPARED)
+        return self not in OPEN
+
+
+OPEN = (Standing.ACCEPTED, Standing.PREPARED)
+"""The standings of a generation that has a way to go."""
 
 
 @dataclass(frozen=True, slots=True)
