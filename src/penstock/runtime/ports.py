@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from penstock.compile.plan import Plan
-from penstock.model.runs import Result, Staged
+from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Content, Generation, Slot
 from penstock.model.tables import Load, Loaded
 
@@ -45,7 +45,7 @@ class Landing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One generation's source rows. A patch reads only `generation.lines`, with the edits of `fixes`."""
+    """One generation's source rows. A patch reads only `generation.lines`, with the edits of `generation.fixes`."""
 
     generation: Generation
     ordinal: int
@@ -63,8 +63,6 @@ class Preparation:
     run_time: datetime
     hard: bool
     """The setting of pipeline and environment; a generation's own `hard` overrides it."""
-    released: bool = False
-    """A person has let the suspended rows go: `hard` is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,18 @@ class Engine(Protocol):
     def prepare(self, work: Preparation) -> Prepared:
         """Read, protect, test, reshape and stage. What a generation alone did wrong is in its result (`refused`,
         `stopped`, `suspended`); an error that is raised concerns the whole attempt."""
+        ...
+
+
+class Zones(Protocol):
+    """The files that a run leaves between its stages."""
+
+    def complete(self, staged: Sequence[Staged]) -> bool:
+        """Whether every staged file is still there."""
+        ...
+
+    def release(self, run: Run) -> None:
+        """The run is final: its staged files, and what older attempts left, may go. Quarantined rows stay."""
         ...
 
 

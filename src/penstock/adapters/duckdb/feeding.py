@@ -1,0 +1,240 @@
+"""Inputs as batches of whole deliveries, and each batch as parts that the engine reads one after the other.
+
+Small deliveries are numbered by the framer and joined, so that a batch of them pays for planning once. A long one
+comes in parts, the next of which is framed while the last is worked on.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from penstock.adapters.duckdb.parts import ChunkPart, JoinedPart, ParquetPart, Part
+from penstock.adapters.duckdb.session import Resources
+from penstock.adapters.duckdb.tally import Tally
+from penstock.adapters.files.chunk import Chunk
+from penstock.adapters.files.dialect import Dialect, Layout, Limits
+from penstock.adapters.files.json import open_json, open_json_lines
+from penstock.adapters.files.records import open_records
+from penstock.authoring.sources import Source
+from penstock.compile.plan import Plan
+from penstock.errors import DataError, PenstockError, RefusedFile, UnknownName
+from penstock.model.slots import Kind, Standing
+from penstock.runtime.ports import Landing
+
+SMALL = 1024 * 1024
+"""Deliveries of up to this many stored bytes are joined with others."""
+
+_PARQUET_ROWS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Whole deliveries that are worked on together; `part` is there when they are one part already."""
+
+    tallies: tuple[Tally, ...]
+    part: Part | None = None
+
+
+@dataclass(slots=True)
+class _Joint:
+    """A joined part while it grows."""
+
+    chunks: list[tuple[Tally, Chunk]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, tally: Tally, chunk: Chunk) -> None:
+        self.chunks.append((tally, chunk))
+        self.size += len(chunk.data)
+
+
+class Feed:
+    """Opens what was accepted, and nothing else: content is hashed while it is read."""
+
+    def __init__(self, landing: Landing, plan: Plan, resources: Resources, limits: Limits) -> None:
+        self.landing, self.plan, self.resources, self.limits = landing, plan, resources, limits
+
+    def batches(self, tallies: list[Tally]) -> Iterator[Batch]:
+        """Small deliveries joined, each other one alone. What cannot be opened ends its tally here."""
+        joint = _Joint()
+        for tally in tallies:
+            if not self._small(tally):
+                yield Batch((tally,))
+                continue
+            chunks = self._take(tally)
+            if len(chunks) > 1:
+                yield Batch((tally,))
+            for chunk in chunks[:1] if len(chunks) == 1 else ():
+                joint.add(tally, chunk)
+            if joint.size >= self.resources.chunk_bytes:
+                yield self._joined(joint)
+                joint = _Joint()
+        if joint.chunks:
+            yield self._joined(joint)
+
+    def parts(self, batch: Batch) -> Iterator[Part]:
+        """The parts of a batch; asked for again, the delivery is opened again."""
+        if batch.part is not None:
+            return iter((batch.part,))
+        tally = batch.tallies[0]
+        if self.plan.source.format == "parquet":
+            return self._parquet(tally)
+        return ahead(lambda: (ChunkPart(tally, chunk, self.plan) for chunk in self._chunks(tally)))
+
+    def _joined(self, joint: _Joint) -> Batch:
+        tallies = tuple(tally for tally, _ in joint.chunks)
+        return Batch(tallies, JoinedPart(tuple(joint.chunks), self.plan))
+
+    def _small(self, tally: Tally) -> bool:
+        content = tally.generation.content
+        return self.plan.source.format != "parquet" and content is not None and content.size <= SMALL
+
+    def _take(self, tally: Tally) -> list[Chunk]:
+        """Up to two chunks of a small delivery, numbered with its row identities."""
+        found: list[Chunk] = []
+        try:
+            for chunk in self._chunks(tally, careful=True):
+                found.append(chunk)
+                if len(found) > 1:
+                    break
+        except DataError as error:
+            tally.end(Standing.REFUSED, error)
+            return []
+        return found
+
+    def _chunks(self, tally: Tally, *, careful: bool = False) -> Iterator[Chunk]:
+        generation = tally.generation
+        stream = self._open(tally)
+        if stream is None:
+            return
+        digest = hashlib.sha256()
+        with closing(stream):
+            chunks = _opened(self.plan.source, stream, self.limits, self.resources.chunk_bytes, tally.base, digest, careful)
+            if generation.kind is Kind.PATCH:
+                fixes = read_fixes(self.landing, generation.fixes)
+                yield patched(chunks, self.plan.source, frozenset(generation.lines), fixes, tally.base)
+            else:
+                yield from chunks
+        if generation.content and digest.hexdigest() != generation.content.sha256:
+            tally.end(Standing.SUPERSEDED, _changed(generation.slot.address))
+
+    def _open(self, tally: Tally) -> BinaryIO | None:
+        address = tally.generation.slot.address
+        try:
+            return self.landing.open(address)
+        except UnknownName:
+            tally.end(Standing.REFUSED, RefusedFile("the object is no longer there", fix="deliver it again"))
+            return None
+
+    def _parquet(self, tally: Tally) -> Iterator[Part]:
+        content = tally.generation.content
+        if self.landing.content(tally.generation.slot.address) != content:
+            tally.end(Standing.SUPERSEDED, _changed(tally.generation.slot.address))
+            return
+        stream = self._open(tally)
+        if stream is None:
+            return
+        with closing(stream):
+            for start in range(0, ParquetPart.count(stream), _PARQUET_ROWS):
+                yield ParquetPart(tally, stream, start, start + _PARQUET_ROWS, self.plan)
+
+
+def _changed(address: str) -> PenstockError:
+    return DataError(
+        "the object is not the content that was accepted",
+        at=address,
+        why="it was written again before it was read",
+        fix="what is there now is accepted as the next generation",
+    )
+
+
+def _opened(
+    source: Source, stream: BinaryIO, limits: Limits, size: int, base: int, digest: Any, careful: bool
+) -> Iterator[Chunk]:
+    dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
+    layout = Layout(source.names, dialect, source.aliases, limits)
+    if source.format == "json_lines":
+        return open_json_lines(stream, layout, chunk_bytes=size, base=base, digest=digest)
+    if source.format == "json":
+        return open_json(stream, layout, chunk_bytes=size, base=base, digest=digest)
+    return open_records(stream, layout, chunk_bytes=size, base=base, digest=digest, careful=careful)
+
+
+def read_fixes(landing: Landing, address: str) -> dict[int, Mapping[str, str]]:
+    """A patch's edits: JSON Lines of `{"line": 17, "set": {"total": "5.20"}}` in the landing zone."""
+    if not address:
+        return {}
+    with closing(landing.open(address)) as stream:
+        edits = [json.loads(line) for line in stream.read().decode().splitlines() if line.strip()]
+    return {int(edit["line"]): edit["set"] for edit in edits}
+
+
+def patched(
+    chunks: Iterable[Chunk], source: Source, lines: frozenset[int], fixes: Mapping[int, Mapping[str, str]], base: int
+) -> Chunk:
+    """One chunk of the lines that a patch brings, with its edits. A line that never split into columns comes back
+    only if its edit gives every column."""
+    rows: dict[int, dict[str, str]] = {}
+    rejected = []
+    columns: tuple[str, ...] = source.names
+    for chunk in chunks:
+        columns = chunk.columns
+        rejected += [item for item in chunk.rejected if item.line in lines]
+        for record in csv.reader(io.StringIO(chunk.data.decode(), newline="")):
+            line = int(record[0]) - base
+            if line in lines:
+                rows[line] = dict(zip(columns, record[1:], strict=False))
+    rows |= {line: dict(edit) for line, edit in fixes.items() if line in lines and set(edit) == set(columns)}
+    mended = {line: {**row, **fixes.get(line, {})} for line, row in sorted(rows.items())}
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([base + line, *(row[column] for column in columns)] for line, row in mended.items())
+    still = tuple(item for item in rejected if item.line not in mended)
+    data = text.getvalue().encode()
+    last = max(lines, default=1)
+    return Chunk(data, columns, True, 1, last, len(lines), 0, still, widest=len(data))
+
+
+def ahead(make: Callable[[], Iterator[Part]]) -> Iterator[Part]:
+    """The same parts, the next one made by a thread while the last is worked on."""
+    ready: queue.Queue[Part | BaseException | None] = queue.Queue(maxsize=1)
+    stop = threading.Event()
+
+    def produce() -> None:
+        try:
+            for part in make():
+                if not _put(ready, part, stop):
+                    return
+            _put(ready, None, stop)
+        except BaseException as error:  # noqa: BLE001  carried to the reader's thread
+            _put(ready, error, stop)
+
+    thread = threading.Thread(target=produce, name="framer", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _put(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
+    """Hand an item over; False when nobody waits for it any more."""
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False

@@ -1,0 +1,213 @@
+"""Parts of deliveries, and how each is read into the table `chunk._source`.
+
+Every reading ends with the same sum: rows that the engine gives + records that were set aside = records that the
+framer counted. Where it does not come out, the part is framed again the careful way; where it still does not, the run
+fails (promise 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from penstock.adapters.duckdb.session import Session, readable
+from penstock.adapters.duckdb.tally import Tally
+from penstock.adapters.files.chunk import Chunk, Rejected
+from penstock.adapters.files.records import recheck, reject_at
+from penstock.compile.plan import Plan
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.errors import RowsUnaccounted, StepFailed
+from penstock.model.rows import ROW, SLOT
+
+RejectedRow = tuple[int, int, str, str | None, int | None, int | None]
+"""ordinal, row identity, reason, shape, first and last byte."""
+
+SOURCE_IS_READ = "CREATE OR REPLACE VIEW chunk._source AS FROM chunk._read"
+_LINE = 2 * 1024 * 1024
+
+
+class Part(Protocol):
+    """Some or all of the rows of one or more deliveries."""
+
+    @property
+    def records(self) -> dict[int, tuple[int, int]]:
+        """Independent counts by ordinal: records, physical lines."""
+        ...
+
+    def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
+        """Fill `chunk._read` and define `chunk._source` over it; returns the records that never became rows."""
+        ...
+
+
+class ChunkPart:
+    """One chunk of one delivery."""
+
+    def __init__(self, tally: Tally, chunk: Chunk, plan: Plan) -> None:
+        self.tally, self.chunk, self.plan = tally, chunk, plan
+        self.records = {tally.ordinal: (chunk.records, chunk.lines)}
+
+    def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
+        if self.chunk.numbered:
+            return self._numbered(session, masks, scratch, self.chunk)
+        try:
+            ordinals = self._plain(session, masks, scratch)
+        except StepFailed:
+            ordinals = None  # the engine met bytes that it cannot read: framing tells which records they are in
+        if ordinals is None:
+            return self._careful(session, masks, scratch)
+        rejected = reject_at(self.chunk, ordinals) if ordinals else ()
+        if len(rejected) != len(ordinals):
+            return self._careful(session, masks, scratch)
+        return [*self._rows(rejected), *self._rows(self.chunk.rejected)]
+
+    def _careful(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
+        return self._numbered(session, masks, scratch, recheck(self.chunk, base=self.tally.base))
+
+    def _rows(self, rejected: Sequence[Rejected]) -> list[RejectedRow]:
+        return _rejected_rows(self.tally, rejected)
+
+    def _numbered(self, session: Session, masks: Sequence[str], scratch: Path, chunk: Chunk) -> list[RejectedRow]:
+        select = self.plan.reading.select("{origin}", masks, identity=(ROW,))
+        create = f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
+        rows = _read(session, create, chunk, self.plan, scratch)
+        session.run(SOURCE_IS_READ)
+        _agree(rows, len(chunk.rejected), chunk.records, self.tally.generation.slot.address)
+        return self._rows(chunk.rejected)
+
+    def _plain(self, session: Session, masks: Sequence[str], scratch: Path) -> list[int] | None:
+        """Read the file's own bytes; None when the counts differ. Returns the ordinals that the engine rejected."""
+        select = self.plan.reading.select("{origin}", masks)
+        rows = _read(session, f"CREATE OR REPLACE TABLE chunk._read AS {select}", self.chunk, self.plan, scratch)
+        ordinals = [row[0] - 1 for row in session.rows("SELECT DISTINCT line FROM reject_errors ORDER BY 1")]
+        if rows + len(ordinals) + len(self.chunk.rejected) != self.chunk.records:
+            return None
+        first = self.tally.base + self.chunk.first_line
+        identity = f"{self.tally.ordinal}::INTEGER AS {SLOT}, {first} + r.rowid"
+        if ordinals:
+            _number_around(session, identity, ordinals)
+        else:
+            session.run(f"CREATE OR REPLACE VIEW chunk._source AS SELECT {identity} AS {ROW}, r.* FROM chunk._read r")
+        return ordinals
+
+
+class JoinedPart:
+    """Many small deliveries, numbered and joined; each is there as a whole."""
+
+    def __init__(self, chunks: tuple[tuple[Tally, Chunk], ...], plan: Plan) -> None:
+        self.chunks, self.plan = chunks, plan
+        self.records = {tally.ordinal: (chunk.records, chunk.lines) for tally, chunk in chunks}
+
+    def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
+        first = self.chunks[0][1]
+        rejected = [row for tally, chunk in self.chunks for row in _rejected_rows(tally, chunk.rejected)]
+        together = Chunk(
+            b"".join(chunk.data for _, chunk in self.chunks),
+            first.columns,
+            numbered=True,
+            first_line=1,
+            lines=0,
+            records=sum(chunk.records for _, chunk in self.chunks),
+            start=0,
+            widest=max(chunk.widest for _, chunk in self.chunks),
+        )
+        select = self.plan.reading.select("{origin}", masks, identity=(ROW,))
+        create = (
+            f"CREATE OR REPLACE TABLE chunk._read AS SELECT s.ordinal AS {SLOT}, r.* FROM ({select}) r "
+            f"ASOF JOIN main._slots s ON r.{ROW} >= s.base"
+        )
+        rows = _read(session, create, together, self.plan, scratch)
+        session.run(SOURCE_IS_READ)
+        _agree(rows, len(rejected), together.records, f"{len(self.chunks)} small files")
+        return rejected
+
+
+class ParquetPart:
+    """A range of rows of a Parquet file; a row's line is its ordinal, from 1."""
+
+    def __init__(self, tally: Tally, stream: BinaryIO, start: int, end: int, plan: Plan) -> None:
+        self.tally, self.stream, self.start, self.end, self.plan = tally, stream, start, end, plan
+        count = max(0, min(end, self.count(stream)) - start)
+        self.records = {tally.ordinal: (count, count)}
+
+    @staticmethod
+    def count(stream: BinaryIO) -> int:
+        """The number of rows that the file's own footer tells."""
+        import duckdb
+
+        from penstock.errors import RefusedFile
+
+        try:
+            with duckdb.connect() as connection:
+                found = connection.execute(
+                    "SELECT num_rows FROM parquet_file_metadata($1)", [f"/proc/self/fd/{stream.fileno()}"]
+                ).fetchone()
+        except duckdb.Error:
+            raise RefusedFile("the file is not Parquet", fix="deliver it again, or declare the source otherwise") from None
+        return int(found[0]) if found else 0
+
+    def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
+        names = self.plan.reading.names
+        texts = ", ".join(
+            f"CAST({quote_identifier(name)} AS VARCHAR) AS _c{place}" for place, name in enumerate(names)
+        )
+        origin = (
+            f"(SELECT {self.tally.base + 1} + file_row_number AS {ROW}, {texts} FROM read_parquet("
+            f"'/proc/self/fd/{self.stream.fileno()}', file_row_number = true) "
+            f"WHERE file_row_number >= {self.start} AND file_row_number < {self.end})"
+        )
+        select = self.plan.reading.select(origin, masks, identity=(ROW,))
+        rows = session.number(
+            f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
+        )
+        session.run(SOURCE_IS_READ)
+        _agree(rows, 0, self.records[self.tally.ordinal][0], self.tally.generation.slot.address)
+        return []
+
+
+def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path) -> int:
+    """Run a CREATE TABLE over the chunk's text; returns the number of rows."""
+    names = plan.reading.names
+    columns = {f"_c{names.index(name)}": "VARCHAR" for name in chunk.columns}
+    if chunk.numbered:
+        columns = {ROW: "BIGINT", **columns}
+    listed = ", ".join(f"{quote_literal(name)}: '{kind}'" for name, kind in columns.items())
+    newline = "\\r\\n" if chunk.newline == "\r\n" else "\\n"
+    session.run("DROP TABLE IF EXISTS reject_errors")
+    session.run("DROP TABLE IF EXISTS reject_scans")
+    with readable(chunk.data, scratch) as path:
+        origin = (
+            f"read_csv({quote_literal(path)}, header = false, auto_detect = false, delim = {quote_literal(chunk.delimiter)}, "
+            f"quote = {quote_literal(chunk.quote)}, escape = {quote_literal(chunk.quote)}, new_line = '{newline}', "
+            f"columns = {{{listed}}}, strict_mode = true, ignore_errors = true, store_rejects = true, rejects_limit = 0, "
+            f"max_line_size = {max(_LINE, chunk.widest + 1)})"
+        )
+        return session.number(create.replace("{origin}", origin), where="reading")
+
+
+def _number_around(session: Session, identity: str, ordinals: Sequence[int]) -> None:
+    """Rows behind a rejected record stand one line further down than their place among the rows tells."""
+    places = [ordinal - before for before, ordinal in enumerate(ordinals)]
+    session.run(
+        "CREATE OR REPLACE TABLE chunk._shift AS SELECT place, max(shift) AS shift FROM (SELECT unnest($1::BIGINT[]) AS place,"
+        " unnest($2::BIGINT[]) AS shift) GROUP BY 1",
+        [[-1, *places], list(range(len(places) + 1))],
+    )
+    session.run(
+        f"CREATE OR REPLACE TABLE chunk._numbered AS SELECT {identity} + s.shift AS {ROW}, r.* FROM chunk._read r "
+        "ASOF JOIN chunk._shift s ON r.rowid >= s.place"
+    )
+    session.run("CREATE OR REPLACE VIEW chunk._source AS FROM chunk._numbered")
+
+
+def _rejected_rows(tally: Tally, rejected: Sequence[Rejected]) -> list[RejectedRow]:
+    return [
+        (tally.ordinal, tally.base + item.line, item.reason, item.shape, item.start, item.end) for item in rejected
+    ]
+
+
+def _agree(rows: int, aside: int, records: int, where: str) -> None:
+    if rows + aside != records:
+        raise RowsUnaccounted(
+            f"the reader gave {rows} rows of {records - aside} records", at=where, why="a reader lost or invented rows"
+        )

@@ -1,0 +1,67 @@
+"""Rejected rows on their way to the quarantine zone: reasons and places, and protected values where columns existed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from penstock.adapters.duckdb.session import Session
+from penstock.adapters.duckdb.staging import persist
+from penstock.compile.reading import CAST
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.errors import StorageUnavailable
+from penstock.model.rows import ROW, SLOT
+from penstock.runtime.ports import Preparation
+
+
+class Quarantine:
+    """The quarantine files of one attempt: `slot, generation, line, reasons, shape, byte_start, byte_end, row`."""
+
+    def __init__(self, session: Session, work: Preparation, folder: Path) -> None:
+        self.session, self.work, self.folder = session, work, folder
+        self._files: list[Path] = []
+
+    def begin(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self) -> None:
+        """Write what `chunk._rejected` holds, one line for each source row."""
+        if not self.session.number("SELECT count(*) FROM chunk._rejected"):
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageUnavailable("the quarantine zone cannot be written", why=error.strerror or "") from error
+        path = self.folder / f"part-{len(self._files):05d}.parquet"
+        self._files.append(path)
+        self.session.run(f"COPY ({self._rows()}) TO {quote_literal(str(path))} (FORMAT parquet)")
+
+    def mark(self) -> int:
+        return len(self._files)
+
+    def rollback(self, mark: int) -> None:
+        for path in self._files[mark:]:
+            path.unlink(missing_ok=True)
+        del self._files[mark:]
+
+    def finish(self) -> None:
+        for path in self._files:
+            persist(path)
+        if self._files:
+            for folder in (self.folder, *list(self.folder.parents)[:3]):
+                persist(folder)
+
+    def _rows(self) -> str:
+        kept = self.work.plan.reading.kept
+        values = ", ".join(f"{quote_literal(name)}, s.{quote_identifier(name)}" for name in kept)
+        return f"""
+            SELECT {quote_literal(self.work.plan.pipeline)} AS pipeline, {quote_literal(self.work.run)} AS run,
+                   {self.work.attempt} AS attempt, o.address AS slot, o.number AS generation,
+                   r.{ROW} - o.base AS line, r.reasons, r.shape, r.byte_start, r.byte_end,
+                   CASE WHEN s.{CAST} = 0 THEN json_object({values})::VARCHAR END AS row
+            FROM (SELECT {SLOT}, {ROW}, list_sort(list_distinct(flatten(list(reasons)))) AS reasons,
+                         any_value(shape) AS shape, any_value(byte_start) AS byte_start, any_value(byte_end) AS byte_end
+                  FROM chunk._rejected GROUP BY 1, 2) r
+            JOIN main._slots o ON r.{SLOT} = o.ordinal
+            LEFT JOIN chunk._source s ON s.{ROW} = r.{ROW}
+            ORDER BY r.{ROW}"""

@@ -1,0 +1,261 @@
+"""One chunk of rows on its way through a plan: read, judged, reshaped, told apart into good and rejected.
+
+Relations of a chunk live in the schema `chunk` under their authors' names; `_good_<relation>` are the views that tables
+are made from. `_rejected` collects (slot, row, reasons) whatever the level they were found at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from penstock.adapters.duckdb.functions import call_step
+from penstock.adapters.duckdb.session import Session
+from penstock.adapters.duckdb.tally import Tally
+from penstock.authoring.pipeline import SOURCE
+from penstock.authoring.rules import CheckSpec
+from penstock.compile.checks import row_predicate
+from penstock.compile.plan import GOOD, Plan, StepPlan
+from penstock.compile.reading import BITS, CAST, SHAPE
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.errors import RowsUnaccounted, StepFailed
+from penstock.model.rows import ROW, SLOT
+
+REJECTED = (
+    f"CREATE OR REPLACE TABLE chunk._rejected ({SLOT} INTEGER, {ROW} BIGINT, reasons VARCHAR[], shape VARCHAR, "
+    "byte_start BIGINT, byte_end BIGINT)"
+)
+
+
+class Masks:
+    """The row rules of one relation as bit masks: 0 for a row that passes them all."""
+
+    def __init__(self, rules: Sequence[CheckSpec]) -> None:
+        self.rules = [spec for spec in rules if spec.rule.scope == "row"]
+
+    @property
+    def expressions(self) -> list[str]:
+        return [self._mask(start) for start in range(0, len(self.rules), BITS)]
+
+    def _mask(self, start: int) -> str:
+        parts = [
+            f"CASE WHEN {row_predicate(spec.rule)} THEN 0 ELSE {1 << bit} END"
+            for bit, spec in enumerate(self.rules[start : start + BITS])
+        ]
+        return f"({' | '.join(parts)})::BIGINT"
+
+    def _bits(self, severities: tuple[str, ...]) -> list[tuple[int, int, str]]:
+        """(mask number, bit value, text) of the rules of these severities."""
+        return [
+            (place // BITS, 1 << (place % BITS), spec.rule.text)
+            for place, spec in enumerate(self.rules)
+            if spec.severity in severities
+        ]
+
+    def failing(self, severities: tuple[str, ...] = ("quarantine", "stop")) -> str:
+        """A condition: the row fails a rule of these severities."""
+        values: dict[int, int] = {}
+        for number, bit, _ in self._bits(severities):
+            values[number] = values.get(number, 0) | bit
+        return " OR ".join(f"(_fault{number} & {value}) <> 0" for number, value in values.items()) or "false"
+
+    def reasons(self) -> list[str]:
+        """List items of the failing rules' texts, for rows that are known to fail."""
+        return [
+            f"CASE WHEN (_fault{number} & {bit}) <> 0 THEN {quote_literal(text)} END"
+            for number, bit, text in self._bits(("quarantine", "stop"))
+        ]
+
+    def counts(self, severity: str) -> list[tuple[str, str]]:
+        """(text, aggregate) of the rules of one severity."""
+        return [
+            (text, f"count(*) FILTER ((_fault{number} & {bit}) <> 0)") for number, bit, text in self._bits((severity,))
+        ]
+
+
+def reason_list(items: Sequence[str]) -> str:
+    """SQL for the list of those items that are not NULL."""
+    return f"list_filter([{', '.join(items)}]::VARCHAR[], lambda x: x IS NOT NULL)"
+
+
+class Relations:
+    """Builds and judges the relations of a chunk."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self.session, self.plan = session, plan
+        self.masks = {relation: Masks(rules) for relation, rules in plan.rules.items()}
+        self.masks.setdefault(SOURCE, Masks(()))
+        session.run("CREATE SCHEMA chunk")
+        session.run("CREATE SCHEMA slot")
+        session.run("CREATE TABLE main._slots (ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER)")
+        session.run(f"CREATE TABLE main._late ({SLOT} INTEGER, {ROW} BIGINT, reason VARCHAR)")
+        session.run("SET search_path = 'chunk'")
+
+    # --- source --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.session.run(REJECTED)
+
+    def reject(self, rows: Sequence[tuple[int, int, str, str | None, int | None, int | None]]) -> None:
+        """Add rows that never became columns: (ordinal, row, reason, shape, start, end)."""
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            self.session.run(
+                "INSERT INTO chunk._rejected SELECT unnest($1::INTEGER[]), unnest($2::BIGINT[]), [unnest($3::VARCHAR[])],"
+                " unnest($4::VARCHAR[]), unnest($5::BIGINT[]), unnest($6::BIGINT[])",
+                columns,
+            )
+
+    def source(self, *, late: bool) -> None:
+        """Define `source` over `chunk._source`: rows that were read, are of their types and pass their checks."""
+        masks = self.masks[SOURCE]
+        failing = masks.failing()
+        casts = [
+            f"CASE WHEN ({CAST} & {1 << bit}) <> 0 THEN {quote_literal(self.plan.reading.cast_reason(bit))} END"
+            for bit in range(self.plan.reading.cast_count)
+        ]
+        self.session.run(
+            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *masks.reasons()])}, {SHAPE}, NULL, NULL "
+            f"FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
+        )
+        if late:
+            self.session.run(
+                f"INSERT INTO chunk._rejected SELECT l.{SLOT}, l.{ROW}, [l.reason], NULL, NULL, NULL FROM main._late l "
+                f"SEMI JOIN chunk._source s USING ({ROW}) WHERE l.reason <> ''"
+            )
+        kept = ", ".join(quote_identifier(name) for name in self.plan.reading.kept)
+        outside = f" AND {ROW} NOT IN (SELECT {ROW} FROM main._late)" if late else ""
+        self.session.run(
+            f"CREATE OR REPLACE VIEW chunk.source AS SELECT {ROW}, {SLOT}, {kept} FROM chunk._source "
+            f"WHERE {CAST} = 0 AND NOT ({failing}){outside}"
+        )
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    def steps(self) -> None:
+        """Run the chunk-level steps; what their checks reject goes to `_rejected`."""
+        for step in self.plan.steps:
+            if step.chunked:
+                self._step(step)
+                self._judge(step.name)
+
+    def _step(self, step: StepPlan) -> None:
+        name = quote_identifier(step.name)
+        if step.function is not None:
+            call_step(self.session, step, f"chunk.{name}", hidden=False)
+            return
+        columns = ", ".join((ROW, SLOT, *(quote_identifier(column) for column in step.columns))) if step.columns else "*"
+        kind = "TABLE" if step.stored else "VIEW"
+        self.session.run(
+            f"CREATE OR REPLACE {kind} chunk.{name} AS SELECT {columns} FROM ({step.sql})", where=f"step {step.name}"
+        )
+
+    def _judge(self, relation: str) -> None:
+        masks = self.masks.get(relation)
+        if masks is None or not masks.rules:
+            return
+        faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(masks.expressions))
+        self.session.run(
+            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list(masks.reasons())}, NULL, NULL, NULL "
+            f"FROM (SELECT {ROW}, {SLOT}, {faults} FROM chunk.{quote_identifier(relation)}) WHERE {masks.failing()}",
+            where=f"checks on {relation}",
+        )
+
+    def count_losses(self) -> None:
+        """Raise `RowsUnaccounted` where a step's output does not speak of a row that went in."""
+        for step in self.plan.steps:
+            if step.chunked and step.counted:
+                source, witness = quote_identifier(step.inputs[0]), quote_identifier(self._witness(step))
+                lost = self.session.number(f"SELECT count(*) FROM chunk.{source} ANTI JOIN chunk.{witness} USING ({ROW})")
+                if lost:
+                    raise RowsUnaccounted(
+                        f"step {step.name!r} lost {lost} row{'s' if lost > 1 else ''}",
+                        why="a row went in and nothing that came out speaks of it (an empty list unnests to nothing)",
+                        fix="add filters=True if it leaves rows out on purpose",
+                    )
+            if step.chunked and step.function is not None:
+                self._count_inventions(step)
+
+    def _count_inventions(self, step: StepPlan) -> None:
+        source, name = quote_identifier(step.inputs[0]), quote_identifier(step.name)
+        invented = self.session.number(f"SELECT count(*) FROM chunk.{name} ANTI JOIN chunk.{source} USING ({ROW}, {SLOT})")
+        if invented:
+            raise StepFailed(
+                f"step {step.name!r} gave {invented} rows that no input row stands behind",
+                fix="keep the columns _row and _slot as they came, or leave rowwise=True out",
+            )
+
+    def _witness(self, step: StepPlan) -> str:
+        """A stored relation with the same source rows as a step's: cheaper to look into than a view."""
+        if step.stored:
+            return step.name
+        for other in self.plan.steps:
+            if other.inputs == (step.name,) and other.chunked and other.stored and not (other.counted or other.filters):
+                return other.name
+        return step.name
+
+    # --- good rows -----------------------------------------------------------------------------------------------
+
+    def separate(self, out: Sequence[int] = ()) -> None:
+        """Define the `_good_` views: without the rows that any step rejected, and without the slots in `out`."""
+        self.session.run(
+            f"CREATE OR REPLACE TABLE chunk._bad AS SELECT DISTINCT {ROW} FROM chunk._rejected"
+        )
+        conditions = [f"{SLOT} NOT IN ({', '.join(map(str, out))})"] if out else []
+        if self.session.number(f"SELECT count(*) FROM chunk._bad b SEMI JOIN chunk.source s USING ({ROW})"):
+            conditions.append(f"{ROW} NOT IN (SELECT {ROW} FROM chunk._bad)")
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        for relation in (SOURCE, *(step.name for step in self.plan.steps if step.chunked)):
+            name = quote_identifier(relation)
+            self.session.run(
+                f"CREATE OR REPLACE VIEW chunk.{quote_identifier(GOOD + relation)} AS SELECT * FROM chunk.{name}{where}"
+            )
+
+    def account(self, tallies: dict[int, Tally], *, late: bool) -> None:
+        """Count the fates of this chunk's rows, each from the rows themselves."""
+        for ordinal, count in self.session.rows(f"SELECT {SLOT}, count(DISTINCT {ROW}) FROM chunk._rejected GROUP BY 1"):
+            tallies[ordinal].quarantined += count
+        for ordinal, reason, count in self.session.rows(
+            f"SELECT {SLOT}, reason, count(DISTINCT {ROW}) FROM (SELECT {SLOT}, {ROW}, unnest(reasons) AS reason "
+            "FROM chunk._rejected) GROUP BY 1, 2"
+        ):
+            tallies[ordinal].reasons[reason] += count
+        filtered = self._filtered()
+        for ordinal, count in self.session.rows(
+            f"SELECT {SLOT}, count(*) FROM chunk.source ANTI JOIN chunk._bad USING ({ROW}) GROUP BY 1"
+        ):
+            tallies[ordinal].filtered += filtered.get(ordinal, 0)
+            tallies[ordinal].kept += count - filtered.get(ordinal, 0)
+        if late:
+            for ordinal, count in self.session.rows(
+                f"SELECT l.{SLOT}, count(*) FROM main._late l SEMI JOIN chunk._source s USING ({ROW}) WHERE l.reason = '' GROUP BY 1"
+            ):
+                tallies[ordinal].deduplicated += count
+
+    def _filtered(self) -> dict[int, int]:
+        """Good rows that reach no table: every way out passes a step that filters."""
+        if not any(step.filters for step in self.plan.steps if step.chunked):
+            return {}
+        ends = {table.relation for table in self.plan.tables if table.chunked} | set(self.plan.spilled)
+        arrivals = " UNION ALL ".join(f"SELECT {ROW} FROM chunk.{quote_identifier(end)}" for end in sorted(ends))
+        rows: list[tuple[Any, ...]] = self.session.rows(
+            f"SELECT {SLOT}, count(*) FROM chunk.source ANTI JOIN chunk._bad USING ({ROW}) "
+            f"ANTI JOIN ({arrivals}) AS arrived USING ({ROW}) GROUP BY 1"
+        )
+        return dict(rows)
+
+    def warnings(self, tallies: dict[int, Tally]) -> None:
+        """Count what `warn` rules about rows found."""
+        for relation, masks in self.masks.items():
+            counts = masks.counts("warn")
+            if not counts or not self.plan.chunked(relation):
+                continue
+            faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(masks.expressions))
+            sums = ", ".join(aggregate for _, aggregate in counts)
+            name = quote_identifier(relation)
+            for ordinal, *found in self.session.rows(
+                f"SELECT {SLOT}, {sums} FROM (SELECT {SLOT}, {faults} FROM chunk.{name}) GROUP BY 1"
+            ):
+                for (text, _), count in zip(counts, found, strict=True):
+                    if count:
+                        tallies[ordinal].warnings[text] += count

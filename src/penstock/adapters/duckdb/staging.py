@@ -1,0 +1,126 @@
+"""What `prepare` leaves on disk: staged tables and rejected rows, as Parquet, durable before the ledger hears of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from penstock.adapters.duckdb.session import Session
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.errors import StorageUnavailable
+from penstock.model.runs import Staged
+from penstock.model.schemas import canonical
+
+PARQUET = "(FORMAT parquet, COMPRESSION snappy)"
+_NESTED = "JSON"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file of a table, in the order of writing."""
+
+    number: int
+    path: Path
+    rows: int = 0
+
+
+class Staging:
+    """The files of one attempt. Another attempt writes to another folder, so that two never meet."""
+
+    def __init__(self, session: Session, folder: Path) -> None:
+        self.session, self.folder = session, folder
+        self._parts: dict[str, list[_Part]] = {}
+        self._written = 0
+        self._columns: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def begin(self) -> None:
+        """An empty folder of its own: leftovers of a dead worker with the same attempt are removed."""
+        try:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+        except OSError as error:
+            raise StorageUnavailable("the staging zone cannot be written", why=error.strerror or "") from error
+
+    def add(self, table: str, sql: str) -> int:
+        """Append the rows of a query to a table's files; returns how many."""
+        if table not in self._columns:
+            self._columns[table] = self._describe(sql)
+        part = self._part(table)
+        statement = f"COPY ({self._flat(table, sql)}) TO {quote_literal(str(part.path))} {PARQUET}"
+        rows = self.session.number(statement, where=f"table {table}")
+        self._parts[table].append(replace(part, rows=rows))
+        return rows
+
+    def mark(self) -> int:
+        """A point to come back to: the number of files written so far."""
+        return self._written
+
+    def parts(self, table: str, *, since: int = 0) -> list[str]:
+        """A table's files, or those that were written after a mark."""
+        return [str(part.path) for part in self._parts.get(table, ()) if part.number >= since]
+
+    def rollback(self, mark: int) -> None:
+        """Remove every file that was written after a mark."""
+        for table, parts in self._parts.items():
+            for part in [part for part in parts if part.number >= mark]:
+                part.path.unlink(missing_ok=True)
+                parts.remove(part)
+            self._parts[table] = parts
+
+    def replace(self, table: str, sql: str, *, since: int) -> int:
+        """Put a query's rows (which may read them) in the place of the files after a mark; returns how many."""
+        new = self._part(table)
+        rows = self.session.number(f"COPY ({sql}) TO {quote_literal(str(new.path))} {PARQUET}", where=table)
+        old = [part for part in self._parts[table] if part.number >= since]
+        for part in old:
+            part.path.unlink()
+        self._parts[table] = [part for part in self._parts[table] if part not in old]
+        self._parts[table].append(replace(new, rows=rows))
+        return rows
+
+    def finish(self, order: Iterable[str]) -> tuple[Staged, ...]:
+        """Make the files durable and name them."""
+        for path in (part.path for parts in self._parts.values() for part in parts):
+            persist(path)
+        for folder in (*(self.folder / table for table in self._parts), self.folder, *list(self.folder.parents)[:3]):
+            persist(folder)
+        return tuple(
+            Staged(table, tuple(self.parts(table)), self._columns[table], sum(part.rows for part in self._parts[table]))
+            for table in order
+            if self._parts.get(table)
+        )
+
+    def _part(self, table: str) -> _Part:
+        """The next file of a table. Numbers never recur within an attempt."""
+        self._parts.setdefault(table, [])
+        (self.folder / table).mkdir(exist_ok=True)
+        part = _Part(self._written, self.folder / table / f"part-{self._written:05d}.parquet")
+        self._written += 1
+        return part
+
+    def _describe(self, sql: str) -> tuple[tuple[str, str], ...]:
+        described = self.session.rows(f"DESCRIBE {sql}")
+        return tuple((row[0], canonical(row[1])) for row in described)
+
+    def _flat(self, table: str, sql: str) -> str:
+        """The query with lists and structs as JSON text, which every destination stores exactly."""
+        nested = [name for name, kind in self._columns[table] if kind == _NESTED]
+        if not nested:
+            return sql
+        replaced = ", ".join(f"to_json({quote_identifier(n)})::VARCHAR AS {quote_identifier(n)}" for n in nested)
+        return f"SELECT * REPLACE ({replaced}) FROM ({sql})"
+
+
+def persist(path: Path) -> None:
+    """fsync a file or a folder."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageUnavailable(f"{path.name} cannot be made durable", why=error.strerror or "") from error

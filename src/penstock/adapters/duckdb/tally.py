@@ -1,0 +1,68 @@
+"""Counts of one generation while its rows pass: they become its `Result`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from penstock.errors import PenstockError
+from penstock.model.fates import Fates
+from penstock.model.runs import Result
+from penstock.model.slots import Generation, Standing
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running account of one generation. `read` is told by the framer, the rest by the engine."""
+
+    generation: Generation
+    ordinal: int
+    hard: bool
+    read: int = 0
+    lines: int = 0
+    kept: int = 0
+    filtered: int = 0
+    deduplicated: int = 0
+    quarantined: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    standing: Standing = Standing.PREPARED
+    error: PenstockError | None = None
+
+    @property
+    def base(self) -> int:
+        return self.generation.slot.base
+
+    @property
+    def good(self) -> bool:
+        """Whether its rows are to be loaded."""
+        return self.standing is Standing.PREPARED
+
+    def end(self, standing: Standing, error: PenstockError) -> None:
+        """It will not be loaded by this run, and here is why. The first reason stays."""
+        if self.good:
+            self.standing, self.error = standing, error
+            self.error.at = self.error.at or self.generation.slot.address
+
+    def result(self) -> Result:
+        """The account closed. Raises `RowsUnaccounted` where it does not balance."""
+        fates = Fates(self.read, self.kept, self.filtered, self.deduplicated, self.quarantined)
+        if self.standing in (Standing.PREPARED, Standing.SUSPENDED):
+            fates.balance(self.generation.slot.address)
+        return Result(
+            self.generation.slot,
+            self.generation.number,
+            self.standing,
+            fates,
+            self.lines + 1,
+            _sorted(self.reasons),
+            _sorted(self.warnings),
+            dict(self.rows) if self.good else {},
+            self.error.facts() if self.error else None,
+        )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,150 @@
+"""The landing zone as a folder: raw objects, as received."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from penstock.errors import StorageUnavailable, UnknownName, UsageError
+from penstock.model.slots import Content
+from penstock.runtime.ports import Found
+
+LANDING = "landing"
+_UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
+_BLOCK = 1 << 20
+
+
+def is_final(name: str) -> bool:
+    """Whether a file of this name is meant to be read: hidden and temporary names are still being written."""
+    return not (name.startswith((".", "_")) or name.lower().endswith(_UNFINISHED))
+
+
+class FolderLanding:
+    """`landing/` below a project's folder. Addresses are POSIX paths that begin with `landing/`."""
+
+    def __init__(self, zones: Path) -> None:
+        self.zones = zones
+        self.root = zones / LANDING
+
+    def scan(self, prefix: str = f"{LANDING}/") -> Iterator[Found]:
+        """Every final object below a prefix, in the order of names. Links are followed for files, not for folders."""
+        start = self._path(prefix.rstrip("/") or LANDING)
+        if not start.exists():
+            return
+        try:
+            yield from self._walk(start)
+        except OSError as error:
+            raise _unavailable(error, prefix) from error
+
+    def _walk(self, folder: Path) -> Iterator[Found]:
+        if folder.is_file():
+            yield self._found(folder)
+            return
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            if not is_final(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path))
+            elif entry.is_file():
+                yield self._found(Path(entry.path))
+
+    def _found(self, path: Path) -> Found:
+        return Found(path.relative_to(self.zones).as_posix(), path.stat().st_size, version(path.stat()))
+
+    def stat(self, address: str) -> Found | None:
+        """One object as it is now; None when it is not there or not final."""
+        path = self._path(address)
+        try:
+            return self._found(path) if path.is_file() and is_final(path.name) else None
+        except OSError as error:
+            raise _unavailable(error, address) from error
+
+    def content(self, address: str) -> Content:
+        """See `penstock.runtime.ports.Landing`."""
+        with self.open(address) as stream:
+            digest, size = hashlib.sha256(), 0
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+            return Content(digest.hexdigest(), size, version(os.fstat(stream.fileno())))
+
+    def open(self, address: str) -> BinaryIO:
+        """See `penstock.runtime.ports.Landing`."""
+        try:
+            return self._path(address).open("rb")
+        except FileNotFoundError as error:
+            if not self.root.exists():
+                raise StorageUnavailable("the landing zone is not there", at=str(self.root)) from error
+            raise UnknownName(f"there is no object {address!r}", fix="penstock status shows what arrived") from error
+        except OSError as error:
+            raise _unavailable(error, address) from error
+
+    def receive(self, source: Path, address: str) -> str:
+        """See `penstock.runtime.ports.Landing`."""
+        target = self._path(address)
+        if source.resolve() == target.resolve():
+            return address
+        try:
+            with source.open("rb") as reader:
+                self._put(reader, target)
+        except OSError as error:
+            raise _unavailable(error, str(source)) from error
+        return address
+
+    def store(self, data: bytes, address: str) -> str:
+        """Put bytes in, as `receive` does with a file."""
+        try:
+            self._put(io.BytesIO(data), self._path(address))
+        except OSError as error:
+            raise _unavailable(error, address) from error
+        return address
+
+    def _put(self, reader: BinaryIO, target: Path) -> None:
+        """Under a temporary name, made durable, then renamed into place."""
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as writer:
+                shutil.copyfileobj(reader, writer, _BLOCK)
+                writer.flush()
+                os.fsync(writer.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+
+    def address_of(self, path: Path) -> str | None:
+        """The address of a file that lies in the landing zone already, or None."""
+        resolved = path.resolve()
+        root = self.root.resolve()
+        return f"{LANDING}/{resolved.relative_to(root).as_posix()}" if resolved.is_relative_to(root) else None
+
+    def _path(self, address: str) -> Path:
+        path = self.zones / address
+        if not address.startswith(LANDING) or ".." in Path(address).parts:
+            raise UsageError(f"{address!r} is not an address in the landing zone", fix=f"it begins with {LANDING}/")
+        return path
+
+
+def version(stat: os.stat_result) -> str:
+    """Changes whenever the file is written or replaced (a hint: identity is the hash)."""
+    return f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
+def _unavailable(error: OSError, where: str) -> StorageUnavailable:
+    return StorageUnavailable("the landing zone cannot be used", at=where, why=error.strerror or type(error).__name__)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

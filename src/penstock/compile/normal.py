@@ -1,0 +1,128 @@
+"""Third normal form as SQL: entities with surrogate keys, owned tables that refer to them.
+
+A surrogate key is a BIGINT: the first 64 bits, two's complement, of SHA-256 over the natural key's values, each typed
+and length-prefixed, after privacy. It is computed once for each distinct natural key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from penstock.authoring.tables import Entity, Normalization, Owned, identity_of
+from penstock.compile.sql import quote_identifier
+from penstock.errors import DefinitionError
+from penstock.model.rows import ROW, SLOT
+from penstock.model.tables import Mode, Reference, TableSpec
+
+
+def surrogate(columns: tuple[str, ...]) -> str:
+    """The key's expression. A NULL is `n`; anything else is its kind (`s` text, `i` integer, `d` decimal, `o` other),
+    its length in bytes, `:` and its canonical text; joined without a separator."""
+    parts = []
+    for column in columns:
+        name = quote_identifier(column)
+        text = f"CAST({name} AS VARCHAR)"
+        kind = (
+            f"CASE WHEN typeof({name}) = 'VARCHAR' THEN 's' WHEN typeof({name}) LIKE '%INT%' THEN 'i' "
+            f"WHEN typeof({name}) LIKE 'DECIMAL%' THEN 'd' ELSE 'o' END"
+        )
+        parts.append(f"CASE WHEN {text} IS NULL THEN 'n' ELSE concat({kind}, strlen({text}), ':', {text}) END")
+    number = f"('0x' || left(sha256(concat({', '.join(parts)})), 16))::UBIGINT::HUGEINT"
+    return f"CAST({number} - CASE WHEN {number} >= 9223372036854775808 THEN 18446744073709551616 ELSE 0 END AS BIGINT)"
+
+
+def specs(normalization: Normalization, columns: Mapping[str, object]) -> dict[str, TableSpec]:
+    """The destination's view of every table of a normalisation."""
+    entities = normalization.entities()
+    found: dict[str, TableSpec] = {}
+    for name, table in normalization.tables.items():
+        _known(name, table, columns, normalization.relation)
+        if isinstance(table, Entity):
+            found[name] = _entity_spec(name, table)
+        else:
+            found[name] = _owned_spec(name, table, normalization, entities)
+    return found
+
+
+def _known(name: str, table: Entity | Owned, columns: Mapping[str, object], relation: str) -> None:
+    wanted = (*table.natural, *table.attributes) if isinstance(table, Entity) else table.columns
+    for column in wanted if columns else ():
+        if column not in columns:
+            raise DefinitionError(
+                f"table {name!r} wants the column {column!r}, which step {relation!r} does not give",
+                fix=f"its columns are: {', '.join(columns)}",
+            )
+
+
+def _entity_spec(name: str, table: Entity) -> TableSpec:
+    natural = (*table.natural, *table.attributes) if table.conflict == "version" else table.natural
+    return TableSpec(
+        name, Mode.MERGE, (identity_of(name, table),), ROW, True, natural, table.order, table.conflict
+    )
+
+
+def _owned_spec(name: str, table: Owned, normalization: Normalization, entities: Mapping[str, Entity]) -> TableSpec:
+    references = []
+    for ref in table.refs:
+        identity = identity_of(ref, normalization.tables[ref])
+        references.append(Reference((identity,), ref, (identity,)))
+    parents = [ref for ref in table.refs if ref not in entities]
+    if table.key:
+        row = identity_of(parents[0], normalization.tables[parents[0]]) if parents else ROW
+        return TableSpec(name, Mode.MERGE, table.key, row, references=tuple(references))
+    identity = identity_of(name, table)
+    return TableSpec(name, Mode.MERGE, (identity,), identity, references=tuple(references))
+
+
+def key_columns(table: Entity) -> tuple[str, ...]:
+    """What the surrogate key is made of."""
+    return (*table.natural, *table.attributes) if table.conflict == "version" else table.natural
+
+
+def keyed(name: str, table: Entity, relation: str) -> str:
+    """The distinct natural keys of a relation with their surrogate keys: joined to wherever the entity is referred to."""
+    columns = key_columns(table)
+    listed = ", ".join(quote_identifier(column) for column in columns)
+    identity = quote_identifier(identity_of(name, table))
+    return f"SELECT {surrogate(columns)} AS {identity}, {listed} FROM (SELECT DISTINCT {listed} FROM {relation})"
+
+
+def contributions(name: str, table: Entity, relation: str) -> str:
+    """One slot's word on each entity: of rows that speak of one key, the largest order, then the largest row."""
+    columns = key_columns(table)
+    listed = ", ".join(quote_identifier(column) for column in columns)
+    rest = [column for column in table.attributes if column not in columns]
+    order = f"({quote_identifier(table.order)}, {ROW})" if table.order else ROW
+    picked = "".join(
+        f", arg_max_null({quote_identifier(column)}, {order}) AS {quote_identifier(column)}" for column in rest
+    )
+    return (
+        f"SELECT {surrogate(columns)} AS {quote_identifier(identity_of(name, table))}, {listed}{''.join(f', {quote_identifier(column)}' for column in rest)}, "
+        f"{ROW}, {SLOT} FROM (SELECT {SLOT}, {listed}{picked}, max({ROW}) AS {ROW} FROM {relation} GROUP BY {SLOT}, {listed})"
+    )
+
+
+def owned_rows(name: str, table: Owned, normalization: Normalization, relation: str, *, distinct: bool) -> str:
+    """An owned table's rows over `relation`, with its references resolved by joins to `_key_<entity>`."""
+    entities = normalization.entities()
+    identity = identity_of(name, table)
+    picked: dict[str, str] = {}
+    if not table.key:
+        picked[identity] = f"r.{ROW}"
+    for ref in table.refs:
+        key = identity_of(ref, normalization.tables[ref])
+        picked[key] = f"k_{ref}.{quote_identifier(key)}" if ref in entities else f"r.{ROW}"
+    picked |= {column: f"r.{quote_identifier(column)}" for column in table.columns}
+    if table.key and not any(value == f"r.{ROW}" for value in picked.values()):
+        picked = {ROW: f"r.{ROW}"} | picked
+    joins = "".join(f" JOIN _key_{ref} AS k_{ref} ON {_same(ref, entities[ref])}" for ref in table.refs if ref in entities)
+    listed = ", ".join(f"{value} AS {quote_identifier(column)}" for column, value in picked.items())
+    once = f"DISTINCT ON (r.{ROW}) " if distinct else ""
+    return f"SELECT {once}{listed}, r.{SLOT} AS {SLOT} FROM {relation} AS r{joins}"
+
+
+def _same(ref: str, table: Entity) -> str:
+    return " AND ".join(
+        f"r.{quote_identifier(column)} IS NOT DISTINCT FROM k_{ref}.{quote_identifier(column)}"
+        for column in key_columns(table)
+    )

@@ -1,0 +1,346 @@
+"""From a pipeline's definition to a plan: relations in order, tests, tables, each as SQL.
+
+A relation is at *chunk level* when it is row-wise all the way from the source; it is computed for each chunk of rows.
+Everything else is at *slot level* and sees a whole delivery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from penstock.authoring.pipeline import SOURCE, Pipeline
+from penstock.authoring.rules import CheckSpec
+from penstock.authoring.sources import Source
+from penstock.authoring.steps import Step
+from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
+from penstock.compile import normal
+from penstock.compile.reading import Reading
+from penstock.compile.rowwise import Shape, analyse, per_distinct
+from penstock.compile.sql import quote_identifier
+from penstock.errors import StepError
+from penstock.model.rows import ROW, SLOT
+from penstock.model.tables import Mode, TableSpec
+
+GOOD = "_good_"
+"""Prefix of the views over a relation's rows that no check has rejected: what tables are made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step, ready to run."""
+
+    name: str
+    inputs: tuple[str, ...]
+    chunked: bool
+    sql: str = ""
+    function: Callable[..., Any] | None = None
+    forms: tuple[str, ...] = ()
+    counted: bool = False
+    """Its output must speak of every input row: a row that is missing was lost."""
+    filters: bool = False
+    stored: bool = True
+    """Kept as a table; otherwise a view into its input."""
+    columns: tuple[str, ...] = ()
+    """The columns that somebody needs, where that is known; empty: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """One table: how its staged rows are selected, and where they go."""
+
+    spec: TableSpec
+    targets: tuple[Target, ...]
+    relation: str
+    chunked: bool
+    sql: str
+    """Selects the staged columns, `_slot`, and for contributions `_row`; reads `_good_` views and `_key_` tables."""
+    combine: str = ""
+    """For contributions: merges the parts of one slot; reads `_parts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that the engine and the loads need to know of a pipeline."""
+
+    pipeline: str
+    fingerprint: str
+    source: Source
+    reading: Reading
+    steps: tuple[StepPlan, ...]
+    rules: Mapping[str, tuple[CheckSpec, ...]]
+    deduplicate: tuple[str, ...]
+    keys: tuple[tuple[str, str], ...]
+    """`_key_<entity>` tables and their SELECTs, made before the tables that refer to them."""
+    tables: tuple[TablePlan, ...]
+    hard: bool
+    spilled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Chunk-level relations that slot-level work reads, and the columns it needs (empty: all)."""
+
+    def step(self, name: str) -> StepPlan | None:
+        return next((step for step in self.steps if step.name == name), None)
+
+    def chunked(self, relation: str) -> bool:
+        step = self.step(relation)
+        return step is None or step.chunked
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The destinations, each once, in the order of declaration."""
+        return tuple(dict.fromkeys(target for table in self.tables for target in table.targets))
+
+
+def compile_pipeline(pipeline: Pipeline) -> Plan:
+    """Compile a validated pipeline. Raises `DefinitionError`s with the place of the mistake."""
+    reading = Reading.of(pipeline.source, pipeline.privacy)
+    shapes = _shapes(pipeline, reading)
+    normalizations = {item.relation: item for item in pipeline.normalizations}
+    chunked = _chunk_level(pipeline, shapes)
+    tables, keys = _tables(pipeline, shapes, chunked, normalizations, reading)
+    rules: dict[str, tuple[CheckSpec, ...]] = {}
+    for spec, _ in pipeline.rules:
+        rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
+    needed = _needed(pipeline, shapes, tables, keys, rules)
+    steps = tuple(
+        _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))
+        for step in pipeline.order()
+    )
+    return Plan(
+        pipeline.name,
+        _fingerprint(pipeline, steps, tables),
+        pipeline.source,
+        reading,
+        steps,
+        rules,
+        pipeline.deduplication.columns if pipeline.deduplication else (),
+        keys,
+        tables,
+        pipeline.hard,
+        _spilled(steps, rules, chunked),
+    )
+
+
+def _shapes(pipeline: Pipeline, reading: Reading) -> dict[str, Shape]:
+    """The proven shape of every SQL step, in order, so that each knows the columns of the ones before it."""
+    columns: dict[str, tuple[str, ...]] = {SOURCE: reading.kept}
+    shapes: dict[str, Shape] = {}
+    for step in pipeline.order():
+        if not step.query:
+            continue
+        shape = analyse(step.query, step.inputs, columns, where=str(step.place))
+        _check_promises(step, shape)
+        shapes[step.name] = shape
+        columns[step.name] = shape.columns
+    return shapes
+
+
+def _check_promises(step: Step, shape: Shape) -> None:
+    if step.rowwise and not shape.rowwise:
+        raise StepError(f"step {step.name!r} is not row-wise", at=str(step.place), why=shape.why)
+    if shape.filters and not step.filters:
+        raise StepError(
+            f"step {step.name!r} leaves rows out (WHERE), but does not say so",
+            at=str(step.place),
+            why="every row has one fate; a filter is a fate that an author declares",
+            fix="add filters=True to the step",
+        )
+
+
+def _chunk_level(pipeline: Pipeline, shapes: Mapping[str, Shape]) -> set[str]:
+    found = {SOURCE}
+    for step in pipeline.order():
+        rowwise = shapes[step.name].rowwise if step.query else bool(step.rowwise)
+        if rowwise and len(step.inputs) == 1 and step.inputs[0] in found:
+            found.add(step.name)
+    return found
+
+
+def _origin(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, columns: tuple[str, ...]) -> str:
+    """The earliest relation that holds these columns under these names, unchanged, for the same rows."""
+    while relation != SOURCE:
+        shape, step = shapes.get(relation), pipeline.steps[relation]
+        if shape is None or not shape.rowwise or step.filters:
+            break
+        if any(shape.passthrough.get(column) != column for column in columns):
+            break
+        relation = step.inputs[0]
+    return relation
+
+
+def _tables(
+    pipeline: Pipeline,
+    shapes: Mapping[str, Shape],
+    chunked: set[str],
+    normalizations: Mapping[str, Normalization],
+    reading: Reading,
+) -> tuple[tuple[TablePlan, ...], tuple[tuple[str, str], ...]]:
+    tables: list[TablePlan] = []
+    keys: dict[str, str] = {}
+    for loading in pipeline.loadings:
+        normalization = normalizations.get(loading.relation)
+        if normalization is None or loading.table not in normalization.tables:
+            tables.append(_plain_table(loading, shapes, chunked, reading))
+            continue
+        known = shapes[loading.relation].requires if loading.relation in shapes else {}
+        spec = normal.specs(normalization, known)[loading.table]
+        declared = normalization.tables[loading.table]
+
+        def origin(table: Entity | Owned, relation: str = loading.relation) -> str:
+            wanted = (*table.natural, *table.attributes) if isinstance(table, Entity) else table.columns
+            return _origin(pipeline, shapes, relation, wanted)
+
+        if isinstance(declared, Entity):
+            base = origin(declared)
+            keys[loading.table] = normal.keyed(loading.table, declared, GOOD + base)
+            sql = normal.contributions(loading.table, declared, GOOD + base)
+            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec)))
+        else:
+            base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
+            grain = base == SOURCE or bool(declared.key)
+            sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=not grain)
+            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql))
+    return tuple(tables), tuple(keys.items())
+
+
+def _row_grain(table: Owned, normalization: Normalization, origin: Callable[[Entity | Owned], str]) -> str:
+    """Where a table of one row for each source row comes from: the source itself, when all it needs is there."""
+    entities = normalization.entities()
+    needs = tuple(column for ref in table.refs if ref in entities for column in normal.key_columns(entities[ref]))
+    return origin(Owned((*table.columns, *needs)))
+
+
+def _combine(spec: TableSpec) -> str:
+    """Parts of one slot's contributions become one row for each key: the same winner as inside a part."""
+    key = ", ".join(quote_identifier(column) for column in spec.key)
+    order = f"({quote_identifier(spec.order)}, {ROW})" if spec.order else ROW
+    return f"SELECT * FROM _parts QUALIFY row_number() OVER (PARTITION BY {key}, {SLOT} ORDER BY {order} DESC NULLS LAST) = 1"
+
+
+def _plain_table(loading: Loading, shapes: Mapping[str, Shape], chunked: set[str], reading: Reading) -> TablePlan:
+    shared = loading.mode is Mode.MERGE
+    spec = TableSpec(
+        loading.table, loading.mode, loading.key, ROW, shared, loading.key, loading.order, loading.conflict,
+        loading.partition_by,
+    )  # fmt: skip
+    relation = GOOD + loading.relation
+    within = loading.relation in chunked
+    identity = f"{ROW}, {SLOT}, * EXCLUDE ({ROW}, {SLOT})"
+    if not shared:
+        return TablePlan(spec, loading.to, loading.relation, within, f"SELECT {identity} FROM {relation}")
+    plan = TablePlan(spec, loading.to, loading.relation, within, "", _combine(spec))
+    sql = plan.combine.replace("SELECT * FROM _parts", f"SELECT * EXCLUDE ({ROW}, {SLOT}), {ROW}, {SLOT} FROM {relation}")
+    return TablePlan(spec, loading.to, loading.relation, within, sql, plan.combine)
+
+
+def _needed(
+    pipeline: Pipeline,
+    shapes: Mapping[str, Shape],
+    tables: tuple[TablePlan, ...],
+    keys: tuple[tuple[str, str], ...],
+    rules: Mapping[str, tuple[CheckSpec, ...]],
+) -> dict[str, set[str] | None]:
+    """For each SQL step the columns that are read from it; None where all may be."""
+    needed: dict[str, set[str] | None] = {}
+    for step in reversed(pipeline.order()):
+        wanted: set[str] | None = set()
+        for table in tables:
+            if table.relation == step.name:
+                wanted = _add(wanted, _columns_of(table, pipeline))
+        for spec in rules.get(step.name, ()):
+            wanted = _add(wanted, set(spec.rule.columns) if spec.rule.columns else None)
+        for reader in pipeline.steps.values():
+            if step.name in reader.inputs:
+                wanted = _add(wanted, _read_by(reader, shapes.get(reader.name), needed))
+        needed[step.name] = wanted
+    return needed
+
+
+def _add(wanted: set[str] | None, more: set[str] | None) -> set[str] | None:
+    return None if wanted is None or more is None else wanted | more
+
+
+def _columns_of(table: TablePlan, pipeline: Pipeline) -> set[str] | None:
+    for normalization in pipeline.normalizations:
+        declared = normalization.tables.get(table.spec.name)
+        if isinstance(declared, Entity):
+            return {*declared.natural, *declared.attributes}
+        if isinstance(declared, Owned):
+            entities = normalization.entities()
+            parents = {c for ref in declared.refs if ref in entities for c in normal.key_columns(entities[ref])}
+            return {*declared.columns, *parents}
+    return None
+
+
+def _read_by(reader: Step, shape: Shape | None, needed: Mapping[str, set[str] | None]) -> set[str] | None:
+    if shape is None or not shape.rowwise or reader.filters:
+        return None
+    outputs = needed.get(reader.name)
+    if not reader.per_distinct or outputs is None:
+        outputs = set(shape.columns)  # the author's own text names all of them
+    own = {reader.per_distinct} if reader.per_distinct else set()
+    return own | {origin for name in outputs for origin in shape.requires.get(name, frozenset())}
+
+
+def _readers(pipeline: Pipeline, name: str, tables: tuple[TablePlan, ...], rules: Mapping[str, object]) -> int:
+    """How often a step's relation is read: twice or more is worth keeping."""
+    steps = sum(2 if step.per_distinct else 1 for step in pipeline.steps.values() if name in step.inputs)
+    return steps + sum(2 for table in tables if table.relation == name) + (1 if name in rules else 0)
+
+
+def _step_plan(
+    step: Step, shape: Shape | None, chunked: set[str], needed: Mapping[str, set[str] | None], readers: int
+) -> StepPlan:
+    within = step.name in chunked
+    if step.function is not None:
+        return StepPlan(
+            step.name, step.inputs, within, function=step.function, forms=step.forms,
+            counted=within and not step.filters, filters=step.filters,
+        )  # fmt: skip
+    assert shape is not None  # a step is a query or a function
+    wanted = needed.get(step.name)
+    known = bool(shape.columns) and wanted is not None and wanted <= set(shape.columns)
+    columns = tuple(name for name in shape.columns if name in wanted) if known and wanted is not None else ()
+    counted = within and not shape.preserves and not step.filters
+    sql = shape.sql
+    if step.per_distinct:
+        sql = per_distinct(
+            step.query, step.inputs[0], step.per_distinct, shape, columns or shape.columns, where=str(step.place)
+        )
+    return StepPlan(
+        step.name, step.inputs, within, sql, counted=counted, filters=step.filters,
+        stored=not within or readers > 1, columns=columns,
+    )  # fmt: skip
+
+
+def _spilled(
+    steps: tuple[StepPlan, ...], rules: Mapping[str, tuple[CheckSpec, ...]], chunked: set[str]
+) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for step in steps:
+        if not step.chunked:
+            found |= {name: () for name in step.inputs if name in chunked}
+    for relation, specs in rules.items():
+        if relation in chunked and relation not in found and any(spec.rule.scope == "slot" for spec in specs):
+            found[relation] = ()
+    return found
+
+
+def _fingerprint(pipeline: Pipeline, steps: tuple[StepPlan, ...], tables: tuple[TablePlan, ...]) -> str:
+    """A digest of everything that can change the rows: recorded with each generation, never compared for newness."""
+    parts: list[str] = [repr(pipeline.source), repr(sorted(pipeline.privacy.items())), repr(pipeline.deduplication)]
+    parts += [f"{step.name} {step.inputs} {step.sql} {_source_of(step.function)}" for step in steps]
+    parts += [repr((table.spec, table.targets, table.sql)) for table in tables]
+    parts += [f"{spec.relation} {spec.rule.text} {spec.severity}" for spec, _ in pipeline.rules]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _source_of(function: Callable[..., Any] | None) -> str:
+    if function is None:
+        return ""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return repr(getattr(function, "__code__", function))

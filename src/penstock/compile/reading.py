@@ -1,0 +1,161 @@
+"""From text to typed, tested, protected rows: the one SELECT through which every source row passes.
+
+Three layers that the engine flattens into one pass: typed columns beside their text; faults (what did not parse,
+which checks failed, judged on the clear value); and what may leave: protected columns. The clear value of a marked
+column never leaves this SELECT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from penstock.authoring.privacy import Mark
+from penstock.authoring.sources import ColumnType, Source
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.model.schemas import INTEGERS
+
+CAST = "_cast"
+"""Bit mask of columns that are not of their type."""
+SHAPE = "_shape"
+BITS = 62
+
+_DECIMAL_TEXT = r"\s*[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?|\.[0-9]{{1,{scale}}}0*)\s*"
+_INTEGER_TEXT = r"\s*[+-]?[0-9]+\s*"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a source's text becomes rows. `text` columns are `_c0…`, in the order of `names`."""
+
+    names: tuple[str, ...]
+    types: tuple[ColumnType, ...]
+    privacy: Mapping[str, Mark]
+    tz: str = ""
+    fold: int = 0
+
+    @classmethod
+    def of(cls, source: Source, privacy: Mapping[str, Mark]) -> Reading:
+        return cls(source.names, tuple(kind for _, kind in source.columns), dict(privacy), source.tz, source.fold)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The columns that leave the reading: all but the dropped ones."""
+        return tuple(name for name in self.names if self._kind(name) != "drop")
+
+    @property
+    def keyed(self) -> bool:
+        return any(mark.keyed for mark in self.privacy.values())
+
+    @property
+    def encrypts(self) -> bool:
+        return any(mark.kind == "encrypt" for mark in self.privacy.values())
+
+    def _kind(self, name: str) -> str:
+        mark = self.privacy.get(name)
+        return mark.kind if mark else ""
+
+    def text_of(self, name: str) -> str:
+        return f"_c{self.names.index(name)}"
+
+    @property
+    def cast_count(self) -> int:
+        """How many bits the cast mask has."""
+        return sum(self._casts(*pair) for pair in zip(self.names, self.types, strict=True))
+
+    def cast_reason(self, bit: int) -> str:
+        """The reason behind a bit of the cast mask."""
+        name, kind = [pair for pair in zip(self.names, self.types, strict=True) if self._casts(*pair)][bit]
+        return f"{name} is not {kind.name}"
+
+    def select(self, origin: str, masks: Sequence[str], *, identity: Sequence[str] = ()) -> str:
+        """The SELECT over `origin` (a table expression with `identity` and the text columns).
+
+        `masks` are expressions over the typed columns, each a bit mask of failing checks; they become `_fault0…`.
+        """
+        typed = [(name, kind) for name, kind in zip(self.names, self.types, strict=True) if self._kind(name) != "drop"]
+        ids = "".join(f"{name}, " for name in identity)
+        texts = ", ".join(self.text_of(name) for name, _ in typed)
+        values = ", ".join(
+            f"{self._typed(self.text_of(name), kind)} AS {quote_identifier(name)}" for name, kind in typed
+        )
+        first = f"SELECT {ids}{texts}, {values} FROM {origin}"
+        faults = "".join(f", {mask} AS _fault{place}" for place, mask in enumerate(masks))
+        second = f"SELECT *, {self._cast_mask()} AS {CAST}{faults} FROM ({first})"
+        outputs = ", ".join(self._protected(name) for name, _ in typed)
+        numbers = "".join(f", _fault{place}" for place in range(len(masks)))
+        return f"SELECT {ids}{outputs}, {CAST}{numbers}, {self._shape(typed)} AS {SHAPE} FROM ({second})"
+
+    def _casts(self, name: str, kind: ColumnType) -> bool:
+        return kind.name != "VARCHAR" and self._kind(name) != "drop"
+
+    def _cast_mask(self) -> str:
+        """0 for all good rows, at the price of one comparison a typed column."""
+        names = [name for name, kind in zip(self.names, self.types, strict=True) if self._casts(name, kind)]
+        parts = [
+            f"CASE WHEN {quote_identifier(name)} IS NULL AND {self.text_of(name)} IS NOT NULL THEN {1 << bit} ELSE 0 END"
+            for bit, name in enumerate(names)
+        ]
+        return f"({' | '.join(parts)})::BIGINT" if parts else "0::BIGINT"
+
+    def _shape(self, typed: Sequence[tuple[str, ColumnType]]) -> str:
+        """For rows that did not parse: what their unmarked text looked like, with letters and digits masked."""
+        shown = [self.text_of(name) for name, _ in typed if name not in self.privacy]
+        if not shown:
+            return "NULL::VARCHAR"
+        line = f"concat_ws(',', {', '.join(shown)})"
+        masked = rf"regexp_replace(regexp_replace({line}, '\p{{L}}+', 'a', 'g'), '\p{{N}}+', '9', 'g')"
+        return f"CASE WHEN {CAST} <> 0 THEN left({masked}, 60) END"
+
+    def _typed(self, text: str, kind: ColumnType) -> str:
+        if kind.name == "VARCHAR":
+            return text
+        if kind.name in INTEGERS:
+            return f"CASE WHEN regexp_full_match({text}, '{_INTEGER_TEXT}') THEN TRY_CAST({text} AS {kind.name}) END"
+        if kind.name.startswith("DECIMAL"):
+            scale = kind.name[:-1].split(",")[1]
+            pattern = _DECIMAL_TEXT.format(scale=scale)
+            return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN TRY_CAST({text} AS {kind.name}) END"
+        if kind.name == "DOUBLE":
+            return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END"
+        if kind.formats:
+            return self._parsed(text, kind)
+        return f"TRY_CAST({text} AS {kind.name})"
+
+    def _parsed(self, text: str, kind: ColumnType) -> str:
+        """Times by format. `%Y` takes two digits as a year of the first century: such a year is not a match."""
+        formats = ", ".join(quote_literal(form) for form in kind.formats)
+        parsed = f"try_strptime({text}, {formats if len(kind.formats) == 1 else f'[{formats}]'})"
+        if kind.name == "TIME":
+            return f"TRY_CAST({parsed} AS TIME)"
+        guarded = f"CASE WHEN {parsed} >= TIMESTAMP '1000-01-01' THEN {parsed} END"
+        if kind.name == "TIMESTAMPTZ":
+            return self._instant(guarded)
+        return f"CAST({guarded} AS {kind.name})"
+
+    def _instant(self, local: str) -> str:
+        """A local time in the declared zone as an instant; NULL where no clock showed it."""
+        zone = quote_literal(self.tz or "UTC")
+        instant = f"timezone({zone}, {local})"
+        return f"CASE WHEN timezone({zone}, {instant}) = {local} THEN {instant} END"
+
+    def _protected(self, name: str) -> str:
+        mark = self.privacy.get(name)
+        column, text = quote_identifier(name), self.text_of(name)
+        if mark is None:
+            return column
+        return f"CASE WHEN {text} IS NOT NULL THEN {_protect(mark, text)} END AS {column}"
+
+
+def _protect(mark: Mark, text: str) -> str:
+    """Keys are bound as variables: `ipad`, `opad` (the HMAC pads) and `key_id`."""
+    hmac = f"sha256(getvariable('opad') || unhex(sha256(getvariable('ipad') || encode({text}))))"
+    last = f"right({text}, {mark.keep_last})"
+    if mark.kind == "mask":
+        return f"repeat('*', length({text}) - least({mark.keep_last}, length({text}) // 2)) || right({text}, least({mark.keep_last}, length({text}) // 2))"
+    if mark.kind == "hash":
+        return hmac
+    if mark.kind == "encrypt":
+        return f"getvariable('key_id') || ':' || penstock_encrypt({text})"
+    tail = f" || CASE WHEN length({text}) >= {2 * mark.keep_last} THEN ':' || {last} ELSE '' END" if mark.keep_last else ""
+    return f"getvariable('key_id') || ':' || {hmac}{tail}"

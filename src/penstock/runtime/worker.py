@@ -1,0 +1,232 @@
+"""A worker: claims a run, drives it through its stages, records each boundary. Knows no database and no file.
+
+`STAGES` is the whole algorithm. Whatever is killed, the next claim begins at the last boundary that the ledger has.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from penstock.compile.plan import Plan
+from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
+from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.model.faults import point
+from penstock.model.runs import Result, Run, Stage, Staged
+from penstock.model.slots import Generation, Kind, Standing
+from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
+from penstock.runtime.ports import Destination, Engine, Input, Preparation, Zones
+
+log = logging.getLogger("penstock")
+
+Listener = Callable[[str, Run], None]
+"""Told of each boundary: `prepare`, `load`, `publish`, `failed`."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a worker works with."""
+
+    ledger: Ledger
+    engine: Engine
+    zones: Zones
+    plans: Mapping[str, Plan]
+    destinations: Mapping[str, Destination]
+    """By the target's kind and name: `postgres:warehouse`."""
+    limits: ClaimLimits = field(default_factory=ClaimLimits)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Callable[[], datetime] = utc_now
+
+
+def ignore(_stage: str, _run: Run) -> None:
+    """The listener that does not listen."""
+
+
+class Worker:
+    """Drives runs, one at a time."""
+
+    def __init__(self, name: str, equipment: Equipment, listener: Listener = ignore) -> None:
+        self.name, self.equipment, self.listener = name, equipment, listener
+
+    def work(self) -> Run | None:
+        """Claim one run and drive it until it is final or has to wait; None when there is nothing to claim."""
+        tools = self.equipment
+        run = tools.ledger.claim(
+            self.name,
+            tools.clock(),
+            pipelines=tuple(tools.plans),
+            limits=tools.limits,
+            policies=dict.fromkeys(tools.plans, tools.policy),
+        )
+        if run is None:
+            return None
+        point("claimed")
+        with _Heartbeat(tools, run):
+            return self._drive(run)
+
+    def _drive(self, run: Run) -> Run:
+        log.info("Run claimed", extra={"action": "run_claimed", "run_id": run.id, "stage": run.stage.value})
+        try:
+            while not run.state.final:
+                stage = run.stage
+                run = STAGES[stage](self, run)
+                self.listener(stage.value, run)
+        except ClaimLost:
+            log.warning("Claim lost", extra={"action": "claim_lost", "run_id": run.id})
+        except PenstockError as error:
+            run = self._failed(run, error)
+        except OSError as error:
+            run = self._failed(run, StorageUnavailable("the store failed", why=error.strerror or type(error).__name__))
+        except Exception as error:
+            log.exception("Unexpected error", extra={"action": "run_broken", "run_id": run.id})
+            run = self._failed(run, PenstockError(f"unexpected {type(error).__name__}", why="see the log for its place"))
+        return run
+
+    def _failed(self, run: Run, error: PenstockError) -> Run:
+        tools = self.equipment
+        try:
+            runs = tools.ledger.failed(
+                run.id, run.epoch, tools.clock(), error.facts(), retry=error.retry, policy=tools.policy
+            )
+        except ClaimLost:
+            return run
+        now = next((found for found in runs if found.id == run.id), runs[0])
+        self.listener("failed", now)
+        return now
+
+    # --- stages --------------------------------------------------------------------------------------------------
+
+    def prepare(self, run: Run) -> Run:
+        """Stage the rows of every generation."""
+        tools = self.equipment
+        plan = tools.plans[run.pipeline]
+        inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(_readable(run)))
+        prepared = tools.engine.prepare(
+            Preparation(plan, run.id, run.attempt, inputs, run.run_time or run.created_at, plan.hard)
+        )
+        point("prepare.before_record")
+        run = tools.ledger.prepared(
+            run.id, run.epoch, tools.clock(), prepared.results, prepared.staged, plan.fingerprint
+        )
+        point("prepare.after_record")
+        return run
+
+    def load(self, run: Run) -> Run:
+        """Bring the staged rows to every destination; start again where they were made under another definition."""
+        tools = self.equipment
+        plan = tools.plans[run.pipeline]
+        if run.staged and (run.fingerprint != plan.fingerprint or not tools.zones.complete(run.staged)):
+            return tools.ledger.restage(run.id, run.epoch, tools.clock())
+        units = tuple(_unit(generation, run) for generation in _loadable(run))
+        rows: dict[str, dict[str, int]] = {}
+        for load, destination in self._loads(plan, run, units):
+            point("load.before")
+            loaded = destination.load(load)
+            point("load.after")
+            _note(rows, loaded)
+        point("load.before_record")
+        run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(run, units, rows))
+        point("load.after_record")
+        return run
+
+    def publish(self, run: Run) -> Run:
+        """Announce the tables, then let go of the staged files."""
+        tools = self.equipment
+        run = tools.ledger.published(run.id, run.epoch, tools.clock())
+        point("publish.after_record")
+        tools.zones.release(run)
+        return run
+
+    def _loads(self, plan: Plan, run: Run, units: tuple[Unit, ...]) -> Sequence[tuple[Load, Destination]]:
+        staged = {item.table: item for item in run.staged}
+        pairs = []
+        for target in plan.targets:
+            tables = tuple(
+                _table_load(table.spec, staged.get(table.spec.name)) for table in plan.tables if target in table.targets
+            )
+            load = Load(run.pipeline, f"{run.id}/{run.attempt}", units, tables)
+            pairs.append((load, self.equipment.destinations[f"{target.kind}:{target.name}"]))
+        return pairs
+
+
+STAGES = {Stage.PREPARE: Worker.prepare, Stage.LOAD: Worker.load, Stage.PUBLISH: Worker.publish}
+
+
+def _readable(run: Run) -> list[Generation]:
+    return [generation for generation in run.generations if generation.kind is not Kind.WITHDRAWAL]
+
+
+def _loadable(run: Run) -> list[Generation]:
+    """The generations that passed `prepare`, and withdrawals, which have nothing to pass."""
+    passed = {result.slot: result.standing for result in run.results}
+    return [
+        generation
+        for generation in run.generations
+        if generation.kind is Kind.WITHDRAWAL
+        or passed.get(generation.slot) in (Standing.PREPARED, Standing.LOADED)
+    ]
+
+
+def _unit(generation: Generation, run: Run) -> Unit:
+    result = run.result(generation.slot)
+    return Unit(
+        generation.slot,
+        generation.number,
+        generation.kind,
+        generation.sequence,
+        generation.slot.base,
+        result.span if result else 0,
+        generation.lines,
+    )
+
+
+def _table_load(spec: TableSpec, staged: Staged | None) -> TableLoad:
+    if staged is None:
+        return TableLoad(spec, (), (), 0)
+    return TableLoad(spec, staged.columns, staged.files, staged.rows)
+
+
+def _note(rows: dict[str, dict[str, int]], loaded: Loaded) -> None:
+    for (address, table), count in loaded.rows.items():
+        rows.setdefault(address, {})[table] = count
+
+
+def _results(run: Run, units: tuple[Unit, ...], rows: Mapping[str, Mapping[str, int]]) -> list[Result]:
+    """What each unit loaded. A destination that found a load done already reports no rows: the staged count stands."""
+    found = []
+    for unit in units:
+        known = run.result(unit.slot) or Result(unit.slot, unit.number)
+        counted = {**known.rows, **rows.get(unit.slot.address, {})}
+        found.append(replace(known, standing=Standing.LOADED, rows=counted))
+    return found
+
+
+class _Heartbeat:
+    """Keeps the lease while a run is driven. A lost claim is noticed by the next boundary, not here."""
+
+    def __init__(self, tools: Equipment, run: Run) -> None:
+        self._tools, self._run = tools, run
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease-{run.id}", daemon=True)
+
+    def _beat(self) -> None:
+        lease: timedelta = self._tools.limits.lease
+        while not self._stop.wait(lease.total_seconds() / 3):
+            try:
+                self._tools.ledger.renew(self._run.id, self._run.epoch, self._tools.clock(), lease)
+            except PenstockError:
+                return
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
