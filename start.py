@@ -63,8 +63,7 @@ def prepare(lock: str) -> None:
     """Make .venv hold what the lock file names, unless it does. Two at once take turns."""
     if is_ready(lock):
         return
-    turn = os.open(ROOT, os.O_RDONLY)
-    fcntl.flock(turn, fcntl.LOCK_EX)
+    turn = take_turn()
     if not is_ready(lock):
         started = time.perf_counter()
         print(f"Setting up .venv from {lock} (first run only) …", flush=True)
@@ -74,6 +73,17 @@ def prepare(lock: str) -> None:
         finish(lock)
         print(f"Ready in {time.perf_counter() - started:.1f} s.\n", flush=True)
     os.close(turn)
+
+
+def take_turn() -> int:
+    """Lock the checkout: the descriptor that holds the lock."""
+    turn = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("Waiting for another start.py, or what is left of it, to finish with .venv …", flush=True)
+        fcntl.flock(turn, fcntl.LOCK_EX)
+    return turn
 
 
 def is_ready(lock: str) -> bool:

@@ -148,6 +148,7 @@ def test_two_that_start_at_once_take_turns(checkout):
     said = [process.communicate()[0] for process in both]
     assert all(output.endswith("ran demo with 1\n") for output in said)
     assert sum("Setting up" in output for output in said) == 1
+    assert sum("Waiting for another" in output for output in said) == 1
 
 
 def test_an_environment_that_somebody_else_made_is_left_alone(checkout):
