@@ -11,7 +11,8 @@ from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
 from penstock.authoring.pipeline import SOURCE
 from penstock.authoring.rules import CheckSpec
-from penstock.compile.checks import failing_rows_query, judge, slot_measures
+from penstock.compile.checks import failing_rows_query
+from penstock.compile.measures import JUDGED, judge, measures_query
 from penstock.compile.plan import GOOD, Plan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped
@@ -90,10 +91,9 @@ def judge_slots(
     for spec in rules:
         if spec.severity == "quarantine":
             continue
-        measures = slot_measures(spec.rule)
+        measures = measures_query(spec.rule, sources[spec.relation], SLOT)
         for ordinal, *values in session.rows(
-            f"SELECT o.ordinal, m.* EXCLUDE (_judged) FROM main._slots o LEFT JOIN (SELECT {SLOT} AS _judged, "
-            f"{', '.join(measures)} FROM {sources[spec.relation]} GROUP BY 1) m ON m._judged = o.ordinal "
+            f"SELECT o.ordinal, m.* EXCLUDE ({JUDGED}) FROM main._slots o LEFT JOIN ({measures}) m ON m.{JUDGED} = o.ordinal "
             f"WHERE o.ordinal IN ({', '.join(map(str, tallies))})",
             where=f"check {spec.rule.text}",
         ):
