@@ -41,6 +41,14 @@ def load(folder: Path) -> dict[str, Pipeline]:
     return pipelines
 
 
+def check(folder: Path) -> None:
+    """Load and compile everything, and keep nothing. Raises `DefinitionError`."""
+    from penstock.compile.plan import compile_pipeline
+
+    for pipeline in load(folder).values():
+        compile_pipeline(pipeline)
+
+
 def find(folder: Path) -> list[Path]:
     """The pipeline files of a project, in the order of their names."""
     home = folder / PIPELINES

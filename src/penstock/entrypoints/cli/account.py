@@ -1,0 +1,165 @@
+"""What a command says about runs that are over: for every delivery its rows' fates, and one exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from penstock.entrypoints.cli.output import Output
+from penstock.errors import PenstockError
+from penstock.model.fates import Fates
+from penstock.model.runs import Result, Run, RunState
+from penstock.model.slots import Standing
+
+# The worst state of several runs speaks for all of them.
+SEVERITY = (
+    RunState.DEAD,
+    RunState.FAILED,
+    RunState.SUSPENDED,
+    RunState.PARTIAL,
+    RunState.WAITING,
+    RunState.RUNNING,
+    RunState.SUCCEEDED,
+)
+SHOWN_FILES = 12
+SHOWN_REASONS = 6
+
+
+def exit_code(runs: Sequence[Run]) -> int:
+    """0 when everything was loaded, 1 when work failed, 3 when a definition or the data is at fault."""
+    codes = {_code(error) for run in runs for error in errors_of(run)}
+    codes |= {1 for run in runs if run.state is not RunState.SUCCEEDED and not errors_of(run)}
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def finished(runs: Sequence[Run], pipeline: str, *, duplicates: int = 0, seconds: float = 0.0) -> dict[str, Any]:
+    """The last line of `run --json`: all runs of one command and one pipeline, as one account."""
+    results = [result for run in runs for result in run.results]
+    return {
+        "event": "run_finished",
+        "run": runs[-1].id if runs else "",
+        "runs": [run.id for run in runs],
+        "pipeline": pipeline,
+        "state": state_of(runs).value,
+        "rows": sum((run.fates for run in runs), Fates()).as_dict(),
+        "loaded": loaded(runs),
+        "reasons": _total(result.reasons for result in results),
+        "warnings": _total(result.warnings for result in results),
+        "duplicates": duplicates,
+        "errors": [error for run in runs for error in errors_of(run)],
+        "seconds": round(seconds, 3),
+    }
+
+
+def state_of(runs: Sequence[Run]) -> RunState:
+    """The worst state; nothing to do is a success."""
+    return min((run.state for run in runs), key=SEVERITY.index, default=RunState.SUCCEEDED)
+
+
+def loaded(runs: Sequence[Run]) -> dict[str, int]:
+    """Rows by table over all runs."""
+    return _total(run.loaded for run in runs)
+
+
+def errors_of(run: Run) -> list[dict[str, str]]:
+    """What went wrong with a run and its deliveries."""
+    found = [
+        {"slot": item.slot.address, "standing": item.standing.value, **item.error} for item in run.results if item.error
+    ]
+    return [dict(run.error), *found] if run.error else found
+
+
+def delivery_lines(runs: Sequence[Run], out: Output) -> Iterator[str]:
+    """One line for each delivery, trouble first, with reasons; of many good ones only the first."""
+    results = [(run, result) for run in runs for result in run.results]
+    results.sort(key=lambda item: (not _bad(item[1]), not item[1].fates.quarantined))
+    for _, result in results[:SHOWN_FILES]:
+        yield from _delivery(result, out)
+    if len(results) > SHOWN_FILES:
+        rest = sum((result.fates for _, result in results[SHOWN_FILES:]), Fates())
+        yield f"  {out.mark('good')} … and {len(results) - SHOWN_FILES:,} more: {fates(rest)}"
+
+
+def fates(found: Fates) -> str:
+    """`300 rows: 295 kept, 5 set aside`."""
+    words = {
+        "kept": found.kept,
+        "filtered": found.filtered,
+        "deduplicated": found.deduplicated,
+        "set aside": found.quarantined,
+    }
+    told = ", ".join(f"{number:,} {word}" for word, number in words.items() if number or word == "kept")
+    return f"{found.read:,} row{'' if found.read == 1 else 's'}: {told}"
+
+
+def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
+    """The end of a command: the state, the time, where the rows are, and what to do about those that are not."""
+    good = exit_code(runs) == 0
+    word = out.paint("green", "ok") if good else out.paint("red", state_of(runs).value)
+    tables = " · ".join(f"{table} {rows:,}" for table, rows in loaded(runs).items())
+    names = ", ".join(run.id for run in runs[-3:]) + (f" and {len(runs) - 3:,} more" if len(runs) > 3 else "")
+    yield f"{word} in {seconds:.1f} s · run {names}" if runs else f"{word} · nothing to do"
+    if tables:
+        yield f"loaded: {tables}"
+    elif runs:
+        yield "nothing was loaded"
+    if sum(run.fates.quarantined for run in runs):
+        yield f"look at the rows that were set aside: penstock quarantine show {runs[-1].id}"
+    for state, advice in (
+        (RunState.SUSPENDED, "penstock redrive {} lets the good rows go on; --drop gives the delivery up"),
+        (RunState.DEAD, "when the cause is gone: penstock redrive {}"),
+    ):
+        for run in (run for run in runs if run.state is state):
+            yield advice.format(run.id)
+
+
+def failures(runs: Sequence[Run]) -> list[PenstockError]:
+    """The errors of runs as errors, each kind once, so that they print as all errors do."""
+    kinds = classes()
+    found: dict[tuple[str, str], PenstockError] = {}
+    for error in (error for run in runs for error in errors_of(run)):
+        kind = kinds.get(error.get("code", ""), PenstockError)
+        at = error.get("at") or error.get("slot", "")
+        made = kind(error.get("message", ""), at=at, why=error.get("why", ""), fix=error.get("fix", ""))
+        found.setdefault((made.code, made.what), made)
+    return list(found.values())
+
+
+def classes() -> dict[str, type[PenstockError]]:
+    """Every error by its code."""
+    found = {PenstockError.code: PenstockError}
+    waiting: list[type[PenstockError]] = [PenstockError]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            found.setdefault(kind.code, kind)
+            waiting.append(kind)
+    return found
+
+
+def _delivery(result: Result, out: Output) -> Iterator[str]:
+    name = result.slot.address.removeprefix("landing/")
+    if _bad(result):
+        yield f"  {out.mark('bad')} {name}  {result.standing}"
+        return
+    mark = out.mark("open" if result.fates.quarantined else "good")
+    yield f"  {mark} {name}  {fates(result.fates)}"
+    for reason, rows in sorted(result.reasons.items(), key=lambda item: -item[1])[:SHOWN_REASONS]:
+        yield f"      {rows:>6,}  {reason}"
+    for reason, rows in result.warnings.items():
+        yield f"      {rows:>6,}  warning: {reason}"
+
+
+def _bad(result: Result) -> bool:
+    return result.standing in (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED, Standing.DEAD)
+
+
+def _code(error: Mapping[str, str]) -> int:
+    return classes().get(error.get("code", ""), PenstockError).exit_code
+
+
+def _total(parts: Iterator[Mapping[str, int]] | Any) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for part in parts:
+        for name, number in part.items():
+            totals[name] = totals.get(name, 0) + number
+    return totals

@@ -1,0 +1,264 @@
+"""`penstock VERB …`: finds the verb, reads its arguments, runs it, and turns every outcome into an exit code.
+
+Verbs live in modules of their own and are imported when they are called, so that `--help` costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from penstock.entrypoints.cli.output import Output
+from penstock.errors import PenstockError, UnknownName, UsageError, nearest
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+OK, FAILED, USAGE, DEFINITION, DIFFERENCES, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES = (
+    "0 ok · 1 run failed · 2 wrong usage · 3 definition or data contract wrong · 4 differences · 130 interrupted"
+)
+
+
+class Verb(NamedTuple):
+    """One verb: where it stands in the help, and the module that has its `arguments_VERB` and `VERB` functions."""
+
+    group: str
+    module: str
+    summary: str
+    examples: tuple[str, ...]
+
+
+VERBS = {
+    "demo": Verb("Begin", "demo", "make a sample project, drop files, watch them arrive", ("penstock demo",)),
+    "init": Verb(
+        "Begin",
+        "init",
+        "create a project, empty, from an example or from a file of yours",
+        ("penstock init shop --example cafe", "penstock init shop", "penstock init shop --from sales.csv"),
+    ),
+    "test": Verb(
+        "Begin",
+        "proof",
+        "run the project's fixtures: split equals whole, every row accounted for",
+        ("penstock test", "penstock test cafe sample.csv"),
+    ),
+    "dev": Verb("Begin", "serve", "watch the landing zone, reload pipelines on edit", ("penstock dev",)),
+    "run": Verb(
+        "Run",
+        "run",
+        "run a pipeline now, on given files or on all that wait",
+        ("penstock run cafe till.csv", "penstock run", "penstock run cafe till.csv --reload --hard"),
+    ),
+    "serve": Verb("Run", "serve", "the same as dev for production: a supervisor and its workers", ("penstock serve",)),
+    "replay": Verb(
+        "Run",
+        "rows",
+        "run rejected rows again, as they are or with edits",
+        ("penstock replay cafe", "penstock replay --run r7k2 --fixes fixed.csv", "penstock replay cafe --rule total"),
+    ),
+    "withdraw": Verb(
+        "Run",
+        "deliveries",
+        "take a delivered file's rows out of the tables again",
+        ("penstock withdraw cafe landing/leeds_01-01-2020_09-00-00.csv",),
+    ),
+    "redrive": Verb(
+        "Run",
+        "deliveries",
+        "send dead or suspended work on its way again, or give it up",
+        ("penstock redrive", "penstock redrive r7k2", "penstock redrive r7k2 --drop"),
+    ),
+    "status": Verb(
+        "Look",
+        "status", "pipelines and their last runs, what failed first", ("penstock status", "penstock status --check")
+    ),
+    "logs": Verb(
+        "Look",
+        "status",
+        "what happened, in order: of everything, a pipeline or a run",
+        ("penstock logs", "penstock logs r7k2", "penstock logs cafe --follow"),
+    ),
+    "quarantine": Verb(
+        "Look",
+        "rows",
+        "rejected rows: list, show, export",
+        ("penstock quarantine", "penstock quarantine show r7k2", "penstock quarantine export --to rejected.csv"),
+    ),
+    "query": Verb(
+        "Look",
+        "query",
+        "SQL over the published tables",
+        ('penstock query "select * from branches"', "penstock query --file report.sql --csv"),
+    ),
+    "verify": Verb("Look", "proof", "reconcile landing zone, ledger and destinations", ("penstock verify",)),
+    "trace": Verb(
+        "Look",
+        "proof",
+        "lead a loaded row back to its file and line",
+        ("penstock trace orders 5129034455102938",),
+    ),
+    "doctor": Verb(
+        "Look",
+        "doctor",
+        "check this machine and project, and say how to fix them",
+        ("penstock doctor", "penstock doctor --privacy landing/leeds.csv"),
+    ),
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code; prints every error itself."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    variables = os.environ
+    out = Output(json="--json" in words, variables=variables)
+    verbose = bool({"-v", "--verbose"} & set(words)) or bool(variables.get("PENSTOCK_DEBUG"))
+    try:
+        return _dispatch(words, out)
+    except PenstockError as error:
+        if verbose:
+            _trace(error, out)
+        out.fail(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        out.note("\nstopped; what was finished is kept, and penstock run goes on from there")
+        out.event("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read this output has gone; nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback, no data
+        if verbose:
+            _trace(error, out)
+        out.fail(unexpected(error))
+        return FAILED
+
+
+def unexpected(error: BaseException) -> PenstockError:
+    """What a person is told about a mistake of ours. The original message may hold data, so it is left out."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""  # noqa: PTH119
+    return PenstockError(
+        f"unexpected {type(error).__name__}",
+        at=place,
+        why="this is a mistake in Penstock, not in your project",
+        fix="add --verbose for the traceback, and report it with the output of penstock doctor",
+    )
+
+
+def _dispatch(words: list[str], out: Output) -> int:
+    verb, rest = split(words)
+    if "--version" in words[:1]:
+        out.say(f"penstock {version()}")
+        out.record({"version": version()})
+        return OK
+    if verb in ("", "help"):
+        wanted = next((word for word in rest if not word.startswith("-")), "")
+        if not wanted:
+            out.say(overview(out))
+            for name, item in VERBS.items():
+                out.record({"verb": name, "group": item.group, "summary": item.summary})
+            return OK
+        verb, rest = wanted, ["--help"]
+    if verb not in VERBS:
+        raise UnknownName(
+            f"there is no command {verb!r}", fix=f"{nearest(verb, VERBS)}   (penstock --help lists them all)"
+        )
+    return _call(verb, rest, out)
+
+
+def _call(verb: str, rest: list[str], out: Output) -> int:
+    from importlib import import_module
+
+    module = import_module(f"penstock.entrypoints.cli.{VERBS[verb].module}")
+    parser = make_parser(verb)
+    getattr(module, f"arguments_{verb}")(parser)
+    try:
+        options = parser.parse_args(rest)
+    except SystemExit:  # --help has printed itself; errors are raised as UsageError
+        return OK
+    code: int = getattr(module, verb)(options, out)
+    return code
+
+
+def split(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The verb, and everything else in its order: general options may stand before the verb, too."""
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in ("--env", "--project") else 1
+    if index >= len(words):
+        return "", list(words)
+    return words[index], [*words[:index], *words[index + 1 :]]
+
+
+def make_parser(verb: str) -> ArgumentParser:
+    """A verb's parser with the options that every verb has."""
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+    class Parser(ArgumentParser):
+        def error(self, message: str) -> None:  # type: ignore[override]  # argparse exits, we raise
+            raise _usage(verb, message, self)
+
+    item = VERBS[verb]
+    parser = Parser(
+        prog=f"penstock {verb}",
+        description=item.summary[0].upper() + item.summary[1:] + ".",
+        epilog="examples:\n" + "\n".join(f"  {example}" for example in item.examples),
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    general = parser.add_argument_group("general options")
+    general.add_argument(
+        "--project", metavar="FOLDER", help="the project (default: this folder or the nearest above it)"
+    )
+    general.add_argument(
+        "--env", metavar="NAME", help="the environment (default: default_env of the project, or local)"
+    )
+    general.add_argument("--json", action="store_true", help="one JSON object a line")
+    general.add_argument("-v", "--verbose", action="store_true", help="tracebacks with unexpected errors")
+    return parser
+
+
+def _usage(verb: str, message: str, parser: ArgumentParser) -> UsageError:
+    unknown = message.removeprefix("unrecognized arguments: ").split()[0]
+    fix = f"penstock {verb} --help"
+    if message.startswith("unrecognized") and unknown.startswith("-"):
+        known = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001  no public way
+        near = nearest(unknown.partition("=")[0], known)
+        fix = f"{near}   ({fix})" if near.startswith("did you mean") else fix
+    return UsageError(f"penstock {verb}: {message}", fix=fix)
+
+
+def overview(out: Output) -> str:
+    """`penstock --help`."""
+    lines = ["Penstock: event-driven ETL", "", "usage: penstock VERB [--env NAME] [--project FOLDER] [--json] [-v]"]
+    group = ""
+    for name, verb in VERBS.items():
+        if verb.group != group:
+            group = verb.group
+            lines += ["", out.paint("bold", group)]
+        lines.append(f"  {name:<11} {verb.summary}")
+    return "\n".join([*lines, "", "penstock VERB --help shows examples.", f"Exit codes: {EXIT_CODES}"])
+
+
+def version() -> str:
+    """The installed version."""
+    from penstock import __version__
+
+    return __version__
+
+
+def _trace(error: BaseException, out: Output) -> None:
+    """Where it happened, without what was said: messages of engines and drivers may hold data."""
+    import traceback
+
+    chain: BaseException | None = error
+    while chain is not None:
+        out.stderr.write("".join(traceback.format_tb(chain.__traceback__)) + type(chain).__name__ + "\n")
+        chain = chain.__cause__ or chain.__context__
+    out.stderr.flush()

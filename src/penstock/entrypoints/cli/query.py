@@ -1,0 +1,74 @@
+"""`query`: SQL over the published tables."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from penstock.entrypoints.cli.lookup import project_of
+from penstock.entrypoints.cli.output import Output
+from penstock.errors import UsageError
+
+SHOWN_ROWS = 200
+
+
+def arguments_query(parser: ArgumentParser) -> None:
+    """The arguments of `query`."""
+    parser.add_argument("sql", nargs="?", help="one SELECT; - reads it from standard input")
+    parser.add_argument("--file", metavar="FILE", help="read the SQL from a file")
+    parser.add_argument("--csv", action="store_true", help="print CSV")
+    parser.add_argument(
+        "--limit", type=int, default=SHOWN_ROWS, help=f"rows of the table that is shown (default {SHOWN_ROWS}, 0: all)"
+    )
+
+
+def query(options: Namespace, out: Output) -> int:
+    """Print what a query finds: a table, CSV, or one JSON object a row."""
+    sql = _text(options)
+    with project_of(options) as project:
+        columns, rows = project.query(sql)
+        if out.json:
+            for row in rows:
+                out.record(dict(zip(columns, row, strict=True)))
+        elif options.csv:
+            _csv(columns, rows, out)
+        else:
+            _table(columns, rows, options.limit, out)
+    return 0
+
+
+def _text(options: Namespace) -> str:
+    if bool(options.sql) == bool(options.file):
+        raise UsageError("a query needs either SQL or --file", fix='penstock query "select count(*) from orders"')
+    if options.sql == "-":
+        return sys.stdin.read()
+    if options.sql:
+        return str(options.sql)
+    try:
+        return Path(options.file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the file {options.file!r} cannot be read", why=type(error).__name__) from error
+
+
+def _csv(columns: Sequence[str], rows: Iterator[Sequence[Any]], out: Output) -> None:
+    import csv
+
+    writer = csv.writer(out.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def _table(columns: Sequence[str], rows: Iterator[Sequence[Any]], limit: int, out: Output) -> None:
+    shown = list(islice(rows, limit or None))
+    out.table(columns, shown)
+    more = next(rows, None) is not None
+    out.say(
+        out.paint(
+            "dim",
+            f"{len(shown):,} row{'' if len(shown) == 1 else 's'}{' shown, there are more: --limit 0' if more else ''}",
+        )
+    )

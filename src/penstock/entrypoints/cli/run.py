@@ -1,0 +1,119 @@
+"""`run`: a pipeline, now, on the files that a person names or on everything that waits."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from penstock.entrypoints.cli import account
+from penstock.entrypoints.cli.lookup import one_of, project_of
+from penstock.entrypoints.cli.output import Output, Progress
+from penstock.errors import UsageError
+from penstock.model.runs import Run
+from penstock.model.slots import Standing
+
+if TYPE_CHECKING:
+    from penstock.wiring.local import Outcome, Project
+
+
+def arguments_run(parser: ArgumentParser) -> None:
+    """The arguments of `run`."""
+    parser.add_argument("pipeline", nargs="?", help="which pipeline (default: all)")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="files to receive and run (default: the landing zone)")
+    parser.add_argument("--reload", action="store_true", help="load files again that are loaded already")
+    parser.add_argument(
+        "--hard",
+        action=BooleanOptionalAction,
+        default=None,
+        help="suspend the run when a row fails a check, or let the row go aside (default: as the pipeline says)",
+    )
+
+
+def run(options: Namespace, out: Output) -> int:
+    """Run, and print what became of every row."""
+    files = _files(options)
+    with project_of(options) as project:
+        pipeline = one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else ""
+        began = time.monotonic()
+        with out.progress(pipeline or "run") as progress:
+            hear = listener(out, progress)
+            addresses = _addresses(project, pipeline, files, options)
+            outcomes: Sequence[Outcome] = ()
+            if addresses:
+                outcomes = project.run(pipeline, addresses, reload=options.reload, hard=options.hard, listener=hear)
+            runs = runs_of(outcomes) if addresses else project.work_until_idle(hear, pipeline)
+        tell(runs, pipeline, out, seconds=time.monotonic() - began, duplicates=duplicates_of(outcomes))
+    return account.exit_code(runs)
+
+
+def _addresses(project: Project, pipeline: str, files: Sequence[Path], options: Namespace) -> list[str]:
+    """The files that were named, in the landing zone; every file of the pipeline where an option speaks of them all."""
+    if files or not pipeline:
+        return [project.receive(pipeline, file) for file in files]
+    if options.reload or options.hard is not None:
+        from penstock.runtime.intake import matches
+
+        own = {pipeline: project.pipelines[pipeline]}
+        return [found.address for found in project.landing.scan() if matches(own, found.address)]
+    return []
+
+
+def runs_of(outcomes: Sequence[Outcome]) -> list[Run]:
+    """The runs that speak for what was offered, each once: its own, or for what failed before the one that failed."""
+    return list({item.run.id: item.run for item in outcomes if item.run and not _is_duplicate(item)}.values())
+
+
+def duplicates_of(outcomes: Sequence[Outcome]) -> list[str]:
+    """The addresses whose content is loaded already."""
+    return [item.generation.slot.address for item in outcomes if _is_duplicate(item)]
+
+
+def _is_duplicate(outcome: Outcome) -> bool:
+    return not outcome.acceptance.fresh and outcome.generation.standing is Standing.LOADED
+
+
+def listener(out: Output, progress: Progress) -> Callable[[str, Run], None]:
+    """Tells of each boundary as it is reached: a JSON line for programs, progress for people."""
+    read: dict[str, int] = {}
+
+    def hear(stage: str, run: Run) -> None:
+        read[run.id] = run.fates.read
+        progress.update(sum(read.values()), stage)
+        out.event(f"run_{_past(stage)}", run=run.id, pipeline=run.pipeline, state=run.state.value, attempt=run.attempt)
+
+    return hear
+
+
+def tell(runs: Sequence[Run], pipeline: str, out: Output, *, seconds: float, duplicates: Sequence[str] = ()) -> None:
+    """The account of runs that are over; with `--json` its last line is `run_finished`."""
+    for line in account.delivery_lines(runs, out):
+        out.say(line)
+    for address in duplicates:
+        out.say(f"  {out.mark('open')} {address.removeprefix('landing/')}  already loaded (to load it again: --reload)")
+        out.event("delivery_duplicate", pipeline=pipeline, slot=address)
+    if not out.json:
+        for error in account.failures(runs):
+            out.fail(error)
+    for line in account.summary(runs, seconds, out):
+        out.say(line)
+    names = list(dict.fromkeys(run.pipeline for run in runs)) or [pipeline]
+    for name in names:
+        own = [run for run in runs if run.pipeline == name]
+        out.record(account.finished(own, name, duplicates=len(duplicates), seconds=seconds))
+
+
+def _past(stage: str) -> str:
+    return {"prepare": "prepared", "load": "loaded", "publish": "published"}.get(stage, stage)
+
+
+def _files(options: Namespace) -> list[Path]:
+    if options.pipeline and Path(options.pipeline).is_file():
+        raise UsageError("a run names its pipeline first", fix=f"penstock run PIPELINE {options.pipeline}")
+    files = [Path(name) for name in options.files]
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"there is no file {str(file)!r}", at=str(file.absolute()), fix="check the path")
+    return files

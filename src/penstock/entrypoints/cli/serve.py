@@ -1,0 +1,164 @@
+"""`serve`: the supervisor with its workers. `dev`: the same on one's desk, with pipeline files reloaded on edit."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from penstock.entrypoints.cli.lookup import folder_of, project_of
+from penstock.entrypoints.cli.output import Output
+from penstock.entrypoints.cli.status import events_after, show
+from penstock.errors import PenstockError
+
+if TYPE_CHECKING:
+    from penstock.runtime.supervisor import Supervisor
+    from penstock.wiring.local import Project
+
+TELL_SECONDS = 0.2
+LOOK_SECONDS = 0.3
+
+
+def arguments_serve(parser: ArgumentParser) -> None:
+    """The arguments of `serve`."""
+    parser.add_argument("--workers", type=int, metavar="N", help="worker processes (setting workers)")
+
+
+def serve(options: Namespace, out: Output) -> int:
+    """Work until SIGTERM or Ctrl-C; each worker finishes its stage."""
+    with project_of(options, workers=options.workers) as project:
+        _announce(project, "serving", out)
+        _work(project, project.settings.workers, out)
+    return 0
+
+
+def arguments_dev(parser: ArgumentParser) -> None:
+    """The arguments of `dev`."""
+    parser.add_argument("--workers", type=int, metavar="N", help="worker processes (default: this process does it all)")
+
+
+def dev(options: Namespace, out: Output) -> int:
+    """Work until Ctrl-C, and begin again with the new definitions whenever they were edited and are right."""
+    folder = folder_of(options)
+    word = "watching"
+    while word:
+        with project_of(options) as project:
+            _announce(project, word, out)
+            edited = _Edits(folder, out)
+            _work(project, options.workers or 0, out, edited)
+            word = "reloaded" if edited.seen else ""
+    return 0
+
+
+class _Edits:
+    """Looks for edits of definitions; a mistake is shown, and what ran goes on running."""
+
+    def __init__(self, folder: Path, out: Output) -> None:
+        from penstock.wiring.definitions import stamps
+
+        self._folder, self._out = folder, out
+        self._known = stamps(folder)
+        self.seen = False
+
+    def look(self) -> bool:
+        """Whether there are new definitions that can run."""
+        from penstock.wiring import definitions
+
+        now = definitions.stamps(self._folder)
+        if now == self._known:
+            return False
+        self._known = now
+        try:
+            definitions.check(self._folder)
+        except PenstockError as error:
+            self._out.fail(error)
+            self._out.say("the definitions before the edit go on working")
+            return False
+        self.seen = True
+        return True
+
+
+def _work(project: Project, workers: int, out: Output, edits: _Edits | None = None) -> None:
+    supervisor = project.supervisor(workers=workers)
+    watcher = project.watcher(supervisor)
+    watcher.start()
+    try:
+        with _stopped_by_signals(supervisor), _told(project, out), _looking(supervisor, edits):
+            supervisor.run()
+    finally:
+        watcher.stop()
+        project.sweep()
+
+
+def _announce(project: Project, word: str, out: Output) -> None:
+    zones = project.zones_folder
+    out.say(f"{out.mark('good')} {word} {', '.join(project.pipelines)}: files in {zones}/landing (Ctrl-C ends it)")
+    out.event("serving", word=word, pipelines=list(project.pipelines), landing=zones / "landing")
+
+
+@contextmanager
+def _stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        supervisor.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _told(project: Project, out: Output) -> Iterator[None]:
+    """Print what the ledger records, as it is recorded."""
+    after = 0
+    for event in events_after(project.ledger, 0):
+        after = event.sequence
+
+    def tell() -> None:
+        nonlocal after
+        for event in events_after(project.ledger, after):
+            after = event.sequence
+            show(event, out)
+
+    with _repeated(tell, TELL_SECONDS):
+        yield
+    tell()
+
+
+@contextmanager
+def _looking(supervisor: Supervisor, edits: _Edits | None) -> Iterator[None]:
+    if edits is None:
+        yield
+        return
+
+    def look() -> None:
+        if edits.look():
+            supervisor.stop()
+
+    with _repeated(look, LOOK_SECONDS):
+        yield
+
+
+@contextmanager
+def _repeated(action: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Do something again and again in a thread of its own."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,229 @@
+"""`status`: how every pipeline stands, what failed first. `logs`: what happened, in the order of the ledger."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
+from penstock.entrypoints.cli.output import Output
+from penstock.errors import UnknownName
+from penstock.model.events import Event
+from penstock.model.runs import Result, Run, RunState
+from penstock.model.slots import Standing
+
+if TYPE_CHECKING:
+    from penstock.ledger.port import Ledger
+    from penstock.wiring.local import Project
+
+RECENT = 50
+FOLLOW_SECONDS = 0.3
+TROUBLE = (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED, Standing.DEAD)
+# The worst first: what a person must look at stands on top.
+ORDER = ("failed", "suspended", "retrying", "running", "waiting", "ok", "never ran")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How one pipeline stands: its last run, what waits, and deliveries that need a person."""
+
+    pipeline: str
+    state: str
+    waiting: int = 0
+    last: Run | None = None
+    troubled: tuple[Result, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        return self.state not in ("failed", "suspended", "retrying")
+
+
+def arguments_status(parser: ArgumentParser) -> None:
+    """The arguments of `status`."""
+    parser.add_argument("pipeline", nargs="?", help="only this one")
+    parser.add_argument("--check", action="store_true", help="exit code 1 when anything failed or is being retried")
+
+
+def status(options: Namespace, out: Output) -> int:
+    """Print how every pipeline stands."""
+    with project_of(options) as project:
+        names = (
+            [one_of("pipeline", options.pipeline, project.pipelines)] if options.pipeline else list(project.pipelines)
+        )
+        found = sorted((health(project.ledger, name) for name in names), key=lambda item: ORDER.index(item.state))
+        for item in found:
+            out.record(facts(item))
+        _print(project, found, out)
+    return 1 if options.check and not all(item.well for item in found) else 0
+
+
+def health(ledger: Ledger, pipeline: str) -> Health:
+    """Judge a pipeline by its recent runs and by what the ledger holds of their deliveries now."""
+    runs = ledger.runs(pipeline=pipeline, limit=RECENT)
+    troubled = tuple(_unsettled(ledger, runs))
+    waiting = ledger.pending([pipeline])
+    return Health(pipeline, _state(runs, troubled, waiting), waiting, runs[0] if runs else None, troubled)
+
+
+def facts(item: Health) -> dict[str, Any]:
+    """A pipeline's standing as one record."""
+    last = item.last
+    return {
+        "pipeline": item.pipeline,
+        "state": item.state,
+        "waiting": item.waiting,
+        "run": last.id if last else None,
+        "run_state": last.state.value if last else None,
+        "at": (last.finished_at or last.created_at) if last else None,
+        "rows": last.fates.as_dict() if last else None,
+        "problems": [problem(result) for result in item.troubled],
+    }
+
+
+def problem(result: Result) -> dict[str, Any]:
+    """A delivery that needs a person, as one record."""
+    return {"slot": result.slot.address, "standing": result.standing.value, **dict(result.error or {})}
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """`12 s ago`, `3 min ago`, `5 h ago`, `2 d ago`."""
+    if moment is None:
+        return "–"
+    seconds = max(0, int((now - moment).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _unsettled(ledger: Ledger, runs: Sequence[Run]) -> Iterator[Result]:
+    """Results that ended badly and that no newer generation of their slot has replaced."""
+    seen = set()
+    for result in (result for run in runs for result in run.results):
+        if result.slot in seen:
+            continue
+        seen.add(result.slot)
+        current = ledger.current(result.slot) if result.standing in TROUBLE else None
+        if current is not None and current.number == result.number and current.standing in TROUBLE:
+            yield result
+
+
+def _state(runs: Sequence[Run], troubled: Sequence[Result], waiting: int) -> str:
+    if any(run.state in (RunState.FAILED, RunState.DEAD, RunState.PARTIAL) for run in runs[:1]):
+        return "failed"
+    if any(result.standing is not Standing.SUSPENDED for result in troubled):
+        return "failed"
+    if troubled:
+        return "suspended"
+    for state, word in ((RunState.WAITING, "retrying"), (RunState.RUNNING, "running")):
+        if any(run.state is state for run in runs):
+            return word
+    if waiting:
+        return "waiting"
+    return "ok" if runs else "never ran"
+
+
+def _print(project: Project, found: Sequence[Health], out: Output) -> None:
+    now = datetime.now(UTC)
+    out.say(f"{out.paint('bold', project.settings.project)}  env {project.settings.environment}")
+    marks = {"ok": "good", "failed": "bad", "suspended": "bad"}
+    for item in found:
+        last = f"run {item.last.id}, {ago(item.last.finished_at or item.last.created_at, now)}" if item.last else ""
+        waiting = f"{item.waiting:,} waiting" if item.waiting else ""
+        parts = [text for text in (item.state, last, waiting) if text]
+        out.say(f"  {out.mark(marks.get(item.state, 'open'))} {item.pipeline:<20} {' · '.join(parts)}")
+        for result in item.troubled:
+            error = result.error or {}
+            out.say(
+                f"      {result.slot.address}  {result.standing}: {error.get('code', '')} {error.get('message', '')}"
+            )
+    if found and not all(item.well for item in found):
+        out.say("\npenstock logs RUN tells what happened; penstock redrive sends dead and suspended work on its way.")
+
+
+# --- logs ----------------------------------------------------------------------------------------------------------
+
+
+def arguments_logs(parser: ArgumentParser) -> None:
+    """The arguments of `logs`."""
+    parser.add_argument("about", nargs="?", help="a run or a pipeline (default: everything)")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on printing what happens")
+    parser.add_argument("-n", "--lines", type=int, default=50, help="how many of the last events (default 50, 0: all)")
+
+
+def logs(options: Namespace, out: Output) -> int:
+    """Print the ledger's changes."""
+    with project_of(options) as project:
+        about = _about(project, options.about)
+        recent: deque[Event] = deque(maxlen=options.lines or None)
+        after = 0
+        for event in events_after(project.ledger, 0):
+            after = event.sequence
+            if concerns(event, about):
+                recent.append(event)
+        for event in recent:
+            show(event, out)
+        if options.follow:
+            _follow(project.ledger, after, about, out)
+    return 0
+
+
+def concerns(event: Event, about: str) -> bool:
+    """Whether an event is about a pipeline or a run."""
+    return not about or about in (event.source, event.subject) or event.data.get("run") == about
+
+
+def show(event: Event, out: Output) -> None:
+    """One event: a line for people, its envelope for programs."""
+    details = "  ".join(f"{name}={_plain(value)}" for name, value in event.data.items() if value or value is False)
+    moment = out.paint("dim", f"{event.time.astimezone():%Y-%m-%d %H:%M:%S}")
+    out.say(f"{moment}  {event.source:<12} {event.type:<22} {event.subject}{'  ' + details if details else ''}")
+    out.event(
+        event.type.replace(".", "_"),
+        sequence=event.sequence,
+        time=event.time,
+        pipeline=event.source,
+        subject=event.subject,
+        **{
+            name: value for name, value in event.data.items() if name not in ("sequence", "time", "pipeline", "subject")
+        },
+    )
+
+
+def _plain(value: Any) -> str:
+    """A value of an event in a line of text."""
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{name} {_plain(item)}" for name, item in value.items()) + ")"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _about(project: Project, name: str | None) -> str:
+    if not name or name in project.pipelines:
+        return name or ""
+    try:
+        return run_of(project, name).id
+    except UnknownName as error:
+        known = [*project.pipelines, *(run.id for run in project.ledger.runs(limit=RECENT))]
+        raise error if error.what[0].isdigit() else UnknownName.among("run or pipeline", name, known) from None
+
+
+def events_after(ledger: Ledger, after: int) -> Iterator[Event]:
+    """Everything that was recorded after a sequence."""
+    while batch := ledger.events(after):
+        yield from batch
+        after = batch[-1].sequence
+
+
+def _follow(ledger: Ledger, after: int, about: str, out: Output) -> None:
+    import time
+
+    while True:
+        for event in events_after(ledger, after):
+            after = event.sequence
+            if concerns(event, about):
+                show(event, out)
+        time.sleep(FOLLOW_SECONDS)

@@ -1,0 +1,154 @@
+"""Text for people, JSON for programs, progress."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from penstock.entrypoints.cli.output import Output, Progress, encode, table_lines
+from penstock.errors import Suspended
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def spoken(out: Output) -> tuple[str, str]:
+    return out.stdout.getvalue(), out.stderr.getvalue()
+
+
+def output(*, terminal: bool = False, **options: object) -> Output:
+    make = Terminal if terminal else io.StringIO
+    return Output(stdout=make(), stderr=make(), **options)
+
+
+ERROR = Suspended("2 rows failed", at="landing/leeds.csv", why="hard=True", fix="penstock redrive r1\nor --drop")
+
+
+def test_an_error_is_what_at_why_fix():
+    out = output()
+    out.fail(ERROR)
+    assert spoken(out) == (
+        "",
+        "error[E204]: 2 rows failed\n   at  landing/leeds.csv\n  why  hard=True\n"
+        "  fix  penstock redrive r1\n       or --drop\n",
+    )
+
+
+def test_an_error_is_one_json_object():
+    out = output(json=True)
+    out.fail(ERROR)
+    assert json.loads(spoken(out)[0]) == {
+        "event": "error", "code": "E204", "message": "2 rows failed", "at": "landing/leeds.csv", "why": "hard=True",
+        "fix": "penstock redrive r1\nor --drop",
+    }  # fmt: skip
+
+
+def test_text_and_json_do_not_mix():
+    human, machine = output(), output(json=True)
+    for out in (human, machine):
+        out.say("text")
+        out.note("aside")
+        out.table(("a",), [(1,)])
+        out.event("happened", rows=1)
+    assert spoken(human) == ("text\na\n─\n1\n", "aside\n")
+    assert spoken(machine) == ('{"event": "happened", "rows": 1}\n', "")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "coloured"),
+    [(True, {}, True), (False, {}, False), (True, {"NO_COLOR": "1"}, False), (True, {"NO_COLOR": ""}, True)],
+)
+def test_colour_only_on_a_terminal(terminal, variables, coloured):
+    painted = output(terminal=terminal, variables=variables).paint("red", "x")
+    assert painted == ("\033[31mx\033[0m" if coloured else "x")
+
+
+def test_a_table_puts_numbers_on_the_right():
+    assert table_lines(("name", "rows"), [("a", 1200), ("longer", None)]) == [
+        "name     rows",
+        "──────  ─────",
+        "a       1,200",
+        "longer      –",
+    ]
+
+
+def test_a_table_cuts_long_cells_and_hides_control_characters():
+    line = table_lines(("text",), [("x" * 80 + "\n",), ("a\x1b[31mb",)])
+    assert (len(line[2]), line[2][-1], line[3]) == (60, "…", "a·[31mb")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Decimal("5.20"), "5.20"),
+        (Decimal("12345678901234567890.123456789"), "12345678901234567890.123456789"),
+        (Decimal("1E+3"), "1000"),
+        (float("nan"), "null"),
+        (float("-inf"), "null"),
+        (datetime(2024, 3, 4, 9, tzinfo=UTC), '"2024-03-04T09:00:00+00:00"'),
+        (date(2024, 3, 4), '"2024-03-04"'),
+        (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+        (b"\x00\xff", '"AP8="'),
+        ({"a": [Decimal("0.1"), None, True], 1: {}}, '{"a": [0.1, null, true], "1": {}}'),
+        ("é\n", '"é\\n"'),
+    ],
+)
+def test_json_values_are_exact(value, text):
+    assert encode(value) == text
+    json.loads(text)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_progress_rewrites_one_line_on_a_terminal():
+    out, clock = output(terminal=True), Clock()
+    progress = Progress(out, "cafe", clock)
+    for clock.now in (0.2, 1.0, 1.01, 2.0):
+        progress.update(1000 * int(clock.now), "load")
+    assert spoken(out)[1] == "\rcafe  load  1,000 rows  1,000 rows/s  1 s\rcafe  load  2,000 rows  1,000 rows/s  2 s"
+
+
+def test_progress_leaves_a_clean_line():
+    out, clock = output(terminal=True), Clock()
+    with Progress(out, "cafe", clock) as progress:
+        clock.now = 1.0
+        progress.update(0)
+    assert spoken(out)[1] == "\rcafe  1 s\r" + " " * 9 + "\r"
+
+
+def test_progress_is_a_plain_line_now_and_then_elsewhere():
+    out, clock = output(), Clock()
+    progress = Progress(out, "cafe", clock)
+    for clock.now in (1.0, 6.0, 7.0):
+        progress.update(600)
+    assert spoken(out) == ("", "cafe  600 rows  100 rows/s  6 s\n")
+
+
+def test_progress_moves_while_the_work_says_nothing():
+    out = output(terminal=True)
+    with Progress(out, "cafe"):
+        deadline = time.monotonic() + 5
+        while not spoken(out)[1] and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert spoken(out)[1].startswith("\rcafe  1 s")
+
+
+def test_progress_is_silent_for_programs():
+    out, clock = output(json=True), Clock()
+    with Progress(out, "cafe", clock) as progress:
+        clock.now = 60.0
+        progress.update(600)
+    assert spoken(out) == ("", "")
