@@ -18,7 +18,7 @@ OWNED = ("orders", "order_items")
 def redelivery(stage: Stage) -> Report:
     """An identical second delivery, measured inside the process."""
     project, delivery = _project(stage), stage.orders(stage.scale.orders)
-    command = (stage.python, stage.driver("again"), *project.run("cafe", delivery.path)[3:])
+    command = project.driven("again", "cafe", delivery.path)
     task = Task(
         TWICE,
         command,
@@ -50,7 +50,7 @@ def checks(stage: Stage) -> Report:
     delivery = stage.orders(stage.scale.orders)
     pipelines = {CHECKED: "cafe_lake", UNCHECKED: "cafe_unchecked"}
     measured = stage.run([_prepared(stage, *each, delivery.path) for each in pipelines.items()], stage.scale.rounds)
-    with_them, without = (figure(measured, name, "seconds.prepare") for name in pipelines)
+    with_them, without = (figure(measured, name, "seconds.prepared") for name in pipelines)
     share = (with_them - without) / with_them * 100 if with_them and without else None
     return Report("The eight checks", UNCHECKED, measured, [Goal("checks, of the transform", share, 25, "%")])
 
@@ -63,7 +63,7 @@ def _prepared(stage: Stage, name: str, pipeline: str, path: Path) -> Task:
     project = _project(stage)
     return Task(
         name,
-        project.run(pipeline, path),
+        project.driven("stages", pipeline, path),
         ready=partial(project.renew_with, pipeline, path),
         environment=project.environment,
         folder=project.folder,
@@ -82,7 +82,7 @@ def _new_file(stage: Stage, project: Project, number: int) -> list[Measurement]:
     _copy_tables(stage)
     load = Task(
         NEW,
-        project.run("cafe", delivery.path),
+        project.driven("stages", "cafe", delivery.path),
         ready=partial(project.land, "cafe", [delivery.path]),
         environment=project.environment,
         folder=project.folder,
@@ -111,7 +111,7 @@ def _bare_copy(stage: Stage) -> tuple[str, ...]:
 
 
 def _loads(measured: list[Measurement]) -> list[float]:
-    return [each.figures.get("seconds.load", 0.0) for each in measured if each.task == NEW]
+    return [each.figures.get("seconds.loaded", 0.0) for each in measured if each.task == NEW]
 
 
 def _walls(measured: list[Measurement], task: str) -> list[float]:

@@ -32,7 +32,14 @@ class Project:
 
     def run(self, pipeline: str, *files: Path) -> tuple[str | Path, ...]:
         """The command line that runs a pipeline over files of its landing zone."""
-        return self.command("run", pipeline, *(self.landed(pipeline, file.name) for file in files), "--json")
+        return self.command(*self._run(pipeline, *files))
+
+    def driven(self, driver: str, pipeline: str, *files: Path) -> tuple[str | Path, ...]:
+        """The same inside a program that measures from within."""
+        return (self.stage.python, self.stage.driver(driver), *self._run(pipeline, *files))
+
+    def _run(self, pipeline: str, *files: Path) -> tuple[str | Path, ...]:
+        return ("run", pipeline, *(self.landed(pipeline, file.name) for file in files), "--json")
 
     def landed(self, pipeline: str, name: str) -> Path:
         return self.folder / "landing" / pipeline / name

@@ -69,7 +69,9 @@ def ratio(measured: Iterable[Measurement], task: str, base: str) -> float | None
 
 def figure(measured: Iterable[Measurement], task: str, name: str) -> float | None:
     """The median of a number that a task printed about itself."""
-    return middle(each.figures[name] for each in measured if each.task == task and name in each.figures)
+    return middle(
+        each.figures[name] for each in measured if each.task == task and name in each.figures and not each.wrong
+    )
 
 
 def wall(measured: Iterable[Measurement], task: str) -> float | None:

@@ -86,5 +86,5 @@ def in_postgres(server: Server, schema: str, census: Census) -> str:
     try:
         found = server.value(f"select concat_ws('|', {counts}) from {schema}.order_items")
     except subprocess.CalledProcessError as error:
-        return str(error.stderr).strip()
+        return str(error.stderr).partition("\n")[0]
     return differs(found.split("|"), census)

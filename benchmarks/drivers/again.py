@@ -9,15 +9,17 @@ import io
 import json
 import sys
 import time
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 
 from penstock.entrypoints.cli.main import main
 
 
 def timed(arguments: list[str]) -> float:
     started = time.perf_counter()
-    with redirect_stdout(io.StringIO()), suppress(SystemExit):
-        main(arguments)
+    with redirect_stdout(io.StringIO()) as said:
+        code = main(arguments)
+    if code:
+        raise SystemExit(said.getvalue())
     return time.perf_counter() - started
 
 

@@ -20,8 +20,8 @@ CHECKS = (
     'ColumnValues "ordered_at" between "2000-01-01" and "2100-01-01"',
     'ColumnValues "total" >= 0',
     'ColumnValues "payment" in ["CARD", "CASH"]',
-    "CustomSql \"(payment = 'CARD') = (card is not null)\"",
-    'CustomSql "total = due"',
+    "Sql \"(payment = 'CARD') = (card is not null)\"",
+    'Sql "total = due"',
 )
 
 TILL = """
