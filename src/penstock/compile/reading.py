@@ -18,7 +18,6 @@ from penstock.model.schemas import INTEGERS
 CAST = "_cast"
 """Bit mask of columns that are not of their type."""
 SHAPE = "_shape"
-BITS = 62
 
 _DECIMAL_TEXT = r"\s*[+-]?([0-9]+(\.[0-9]{{0,{scale}}}0*)?|\.[0-9]{{1,{scale}}}0*)\s*"
 _INTEGER_TEXT = r"\s*[+-]?[0-9]+\s*"
@@ -59,14 +58,10 @@ class Reading:
         return f"_c{self.names.index(name)}"
 
     @property
-    def cast_count(self) -> int:
-        """How many bits the cast mask has."""
-        return sum(self._casts(*pair) for pair in zip(self.names, self.types, strict=True))
-
-    def cast_reason(self, bit: int) -> str:
-        """The reason behind a bit of the cast mask."""
-        name, kind = [pair for pair in zip(self.names, self.types, strict=True) if self._casts(*pair)][bit]
-        return f"{name} is not {kind.name}"
+    def typed(self) -> tuple[tuple[str, str], ...]:
+        """(column, type) behind each bit of the cast mask."""
+        pairs = zip(self.names, self.types, strict=True)
+        return tuple((name, kind.name) for name, kind in pairs if self._casts(name, kind))
 
     def select(self, origin: str, masks: Sequence[str], *, identity: Sequence[str] = ()) -> str:
         """The SELECT over `origin` (a table expression with `identity` and the text columns).
@@ -91,10 +86,9 @@ class Reading:
 
     def _cast_mask(self) -> str:
         """0 for all good rows, at the price of one comparison a typed column."""
-        names = [name for name, kind in zip(self.names, self.types, strict=True) if self._casts(name, kind)]
         parts = [
             f"CASE WHEN {quote_identifier(name)} IS NULL AND {self.text_of(name)} IS NOT NULL THEN {1 << bit} ELSE 0 END"
-            for bit, name in enumerate(names)
+            for bit, (name, _) in enumerate(self.typed)
         ]
         return f"({' | '.join(parts)})::BIGINT" if parts else "0::BIGINT"
 

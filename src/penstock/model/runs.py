@@ -54,6 +54,8 @@ class Result:
     warnings: Mapping[str, int] = field(default_factory=dict)
     rows: Mapping[str, int] = field(default_factory=dict)
     """Rows by table: staged after `prepare`, loaded after `load`."""
+    checksums: Mapping[str, int] = field(default_factory=dict)
+    """The sum of the staged row identities by owned table: tells a lost and a doubled row from none."""
     error: Mapping[str, str] | None = None
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,10 @@ from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.runs import Run, RunState
 from penstock.model.settings import LOCAL, Settings
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
+from penstock.runtime.healing import Reject, Selection, check_edits, judged, patches
 from penstock.runtime.intake import Intake, Match, explain, matches
+from penstock.runtime.reconcile import Difference, compare_destination, compare_landing, unfinished
+from penstock.runtime.supervisor import Rhythm, Supervisor
 from penstock.runtime.worker import Equipment, Listener, Worker, ignore, utc_now
 from penstock.wiring import definitions
 from penstock.wiring import settings as reading
@@ -29,9 +32,23 @@ if TYPE_CHECKING:
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.tables import Target
     from penstock.compile.plan import Plan
+    from penstock.adapters.files.watch import Watcher
     from penstock.runtime.ports import Destination
 
 POLL_SECONDS = 0.02
+
+
+ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a loaded row comes from. Line 0 is the whole file: the row came out of a wide step."""
+
+    pipeline: str
+    slot: str
+    line: int
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,14 @@ class Outcome:
     acceptance: Acceptance
     generation: Generation
     run: Run | None
+
+
+def _unheard(_: list[Acceptance]) -> None:
+    """Nobody wants to know what was taken in."""
+
+
+def _ignored(_: object) -> None:
+    """The answer does not matter."""
 
 
 class Project:
@@ -154,8 +179,6 @@ class Project:
 
     def hardened_plans(self) -> dict[str, Plan]:
         """The plans, with the environment's word on `hard` where it has one."""
-        from dataclasses import replace
-
         hard = self.settings.hard
         return {name: plan if hard is None else replace(plan, hard=hard) for name, plan in self.plans.items()}
 
@@ -268,10 +291,13 @@ class Project:
         generation = self._now(acceptance)
         return Outcome(acceptance, generation, self.ledger.run(generation.run) if generation.run else None)
 
-    def work_until_idle(self, listener: Listener = ignore) -> list[Run]:
-        """Rescan, then work until nothing is left to claim now."""
+    def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
+        """Rescan, then work until nothing is left to claim now, of one pipeline or of all."""
         self.intake.rescan(self.fingerprints)
-        worker = Worker(self.worker_name, self.equipment, listener)
+        equipment = self.equipment
+        if pipeline:
+            equipment = replace(equipment, plans={pipeline: equipment.plans[pipeline]})
+        worker = Worker(self.worker_name, equipment, listener)
         runs = []
         while (run := worker.work()) is not None:
             runs.append(run)
@@ -286,8 +312,135 @@ class Project:
         accepted = self.ledger.accept([Delivery(slot, Kind.WITHDRAWAL, cause="withdraw")], self.clock())
         return self.settle(accepted, listener)[0]
 
+    # --- healing -------------------------------------------------------------------------------------------------
+
+    def rejects(self, selection: Selection = Selection()) -> Iterator[Reject]:
+        """Rejected rows with their status."""
+        from penstock.adapters.duckdb.rejects import read_rejects
+
+        for name in [selection.pipeline] if selection.pipeline else list(self.pipelines):
+            runs = {run.id: run for run in self.ledger.runs(pipeline=name, limit=ALL)}
+            files = [file for run in runs.values() for file in self.zones.rejects(run)]
+            found = [_reject(values) for values in read_rejects(files)]
+            histories = {slot: self.ledger.history(slot) for slot in {Slot(name, reject.slot) for reject in found}}
+            for reject in judged(found, histories):
+                if selection.takes_run(runs[reject.run]) and selection.takes(reject):
+                    yield reject
+
+    def replay(
+        self, selection: Selection, edits: Sequence[Mapping[str, Any]] = (), listener: Listener = ignore
+    ) -> list[Outcome]:
+        """Send open rejects again as patches of their slots, with edits of `{"slot", "line", "set": {column: text}}`."""
+        chosen = list(self.rejects(selection))
+        if not chosen:
+            raise UsageError("no open reject is selected", fix="penstock quarantine list")
+        outcomes = []
+        for name in sorted({reject.pipeline for reject in chosen}):
+            mine = [reject for reject in chosen if reject.pipeline == name]
+            check_edits(edits, self.pipeline(name).source.names, mine)
+            addresses = self._store_edits(name, edits)
+            deliveries = patches(mine, self.ledger, fixes=addresses, fingerprint=self.plans[name].fingerprint)
+            outcomes += self.settle(self.ledger.accept(deliveries, self.clock()), listener)
+        return outcomes
+
+    def _store_edits(self, pipeline: str, edits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Edits are as received: they lie in the landing zone, under a name that no scan takes up."""
+        import json
+        import uuid
+
+        addresses = {}
+        for slot in sorted({edit["slot"] for edit in edits}):
+            lines = [{"line": edit["line"], "set": edit["set"]} for edit in edits if edit["slot"] == slot]
+            text = "".join(f"{json.dumps(line)}\n" for line in lines)
+            address = f"{LANDING}/_fixes/{pipeline}/{uuid.uuid4().hex}.jsonl"
+            addresses[slot] = self.landing.store(text.encode(), address)
+        return addresses
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    def verify(self, pipeline: str = "") -> list[Difference]:
+        """Every difference between landing zone, ledger and destinations."""
+        found: list[Difference] = []
+        for name in [self.pipeline(pipeline).name] if pipeline else list(self.pipelines):
+            objects = (
+                (item, self.landing.content(item.address).sha256)
+                for item in self.landing.scan()
+                if matches({name: self.pipelines[name]}, item.address)
+            )
+            found += compare_landing(name, self.ledger, objects)
+            found += unfinished(self.ledger, name)
+            for key, destination in self.destinations.items():
+                found += compare_destination(self.plans[name], self.ledger, destination, key)
+        return found
+
+    def trace(self, row: int, pipeline: str = "") -> Origin:
+        """The file and line behind a row identity. Raises `UnknownName`."""
+        for name in [pipeline] if pipeline else list(self.pipelines):
+            for destination in self.destinations.values():
+                found = destination.slot_of(name, row)
+                if found is not None:
+                    address, base = found
+                    return Origin(name, address, row - base, self._generation_of(Slot(name, address), row - base))
+        raise UnknownName(f"no loaded row has the identity {row}", fix="take it from the table's key or its _row column")
+
+    def _generation_of(self, slot: Slot, line: int) -> int:
+        """The generation that brought a line: the newest loaded patch of it, else the newest loaded delivery."""
+        loaded = [item for item in self.ledger.history(slot) if item.standing is Standing.LOADED]
+        bringing = [item for item in loaded if item.kind is not Kind.PATCH or line in item.lines]
+        return bringing[-1].number if bringing else 0
+
+    def query(self, sql: str, destination: str = "") -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """SQL over a destination's tables: the lake by default, or the only one there is."""
+        name = destination or next((key for key in self.destinations if key.startswith("lake:")), "")
+        name = name or next(iter(self.destinations), "")
+        if name not in self.destinations:
+            raise UnknownName(f"there is no destination {name!r}", fix=nearest(name, self.destinations))
+        chosen = self.destinations[name]
+        if not name.startswith("lake:"):
+            return chosen.rows(sql)  # type: ignore[attr-defined,no-any-return]
+        from penstock.adapters.duckdb.inspect import Inspection
+
+        inspection = Inspection(self.lake_tables(name))
+        self._stack.callback(inspection.close)
+        return inspection.query(sql)
+
+    def lake_tables(self, name: str) -> dict[str, list[str]]:
+        """The published files of every table of a lake."""
+        lake = self.destinations[name]
+        found: dict[str, list[str]] = {}
+        for pipeline in self.pipelines:
+            found |= lake.tables(pipeline)  # type: ignore[attr-defined]
+        return found
+
+    # --- serving -------------------------------------------------------------------------------------------------
+
+    def supervisor(self, *, workers: int | None = None, accepted: Callable[[list[Acceptance]], None] = _unheard) -> Supervisor:
+        """A supervisor with its workers; `workers=0` is one thread of this process."""
+        from penstock.wiring.processes import ProcessPool, ThreadPool
+
+        count = self.settings.workers if workers is None else workers
+        pool = (
+            ProcessPool(self.settings.folder, self.settings.environment, count)
+            if count
+            else ThreadPool(self.equipment, self.worker_name)
+        )
+        return Supervisor(
+            self.intake,
+            pool,
+            rhythm=Rhythm(rescan=self.settings.rescan_seconds),
+            fingerprints=lambda: self.fingerprints,
+            bury=lambda name: _ignored(self.ledger.bury(name, self.clock())),
+            accepted=accepted,
+        )
+
+    def watcher(self, supervisor: Supervisor) -> Watcher:
+        """What wakes a supervisor when something lands."""
+        from penstock.adapters.files.watch import Watcher
+
+        return Watcher(self.landing, supervisor.notify)
+
     def sweep(self) -> int:
-        """Remove what finished runs left behind: staged files, scratch of dead processes. Returns how many."""
+        """Remove what finished runs and dead processes left behind. Returns how many."""
         removed = 0
         for pipeline, run_id in list(self.zones.left_over()):
             run = self.ledger.run(run_id)
@@ -323,4 +476,5 @@ def open_project(
         project.close()
 
 
-Progress = Callable[[str, Run], None]
+def _reject(values: Mapping[str, Any]) -> Reject:
+    return Reject(**{**values, "reasons": tuple(values["reasons"])})

@@ -27,7 +27,7 @@ from penstock.compile.plan import GOOD, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, Suspended
 from penstock.model.faults import point
-from penstock.model.rows import SEQUENCE, SLOT
+from penstock.model.rows import ROW, SEQUENCE, SLOT
 from penstock.model.slots import Standing
 from penstock.runtime.ports import Landing, Preparation, Prepared
 
@@ -120,7 +120,7 @@ class _Preparing:
         late = rejects_late(self.plan)
         if late:
             self._steps()
-            find_late(self.session, self.plan, self._chunk_sources(""))
+            find_late(self.session, self.plan, self._chunk_sources(""), tallies)
             self.relations.start()
             self.relations.reject(part.rejected)
             self.relations.source(late=True)
@@ -142,7 +142,7 @@ class _Preparing:
                 self.relations.source(late=False)
                 self._steps()
                 seen.add("")
-            find_late(self.session, self.plan, seen.sources())
+            find_late(self.session, self.plan, seen.sources(), tallies)
             seen.clear()
             parts = self.feed.parts(batch)
         start = self.staging.mark()
@@ -211,17 +211,35 @@ class _Preparing:
             self._stage_table(table, tallies)
 
     def _stage_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
-        name = table.spec.name
         if len(tallies) == 1:
-            tally = next(iter(tallies.values()))
-            sequence = f", {tally.generation.sequence}::BIGINT AS {SEQUENCE}" if table.spec.shared else ""
-            tally.rows[name] += self.staging.add(name, f"SELECT * EXCLUDE ({SLOT}){sequence} FROM ({table.sql})")
-            return
+            self._stage_one(table, next(iter(tallies.values())))
+        else:
+            self._stage_many(table, tallies)
+
+    def _stage_one(self, table: TablePlan, tally: Tally) -> None:
+        """One delivery's rows, straight into a file."""
+        name = table.spec.name
+        sequence = f", {tally.generation.sequence}::BIGINT AS {SEQUENCE}" if table.spec.shared else ""
+        rows = self.staging.add(name, f"SELECT * EXCLUDE ({SLOT}){sequence} FROM ({table.sql})")
+        tally.rows[name] += rows
+        if rows and not table.spec.shared:
+            path = quote_literal(self.staging.parts(name)[-1])
+            row = quote_identifier(table.spec.row)
+            tally.checksums[name] += self.session.number(f"SELECT sum({row}::HUGEINT) FROM read_parquet({path})")
+
+    def _stage_many(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
+        """Rows of many deliveries into one file, counted for each."""
+        name, spec = table.spec.name, table.spec
         self.session.run(f"CREATE OR REPLACE TABLE chunk._out AS {table.sql}", where=f"table {name}")
-        for ordinal, count in self.session.rows(f"SELECT {SLOT}, count(*) FROM chunk._out GROUP BY 1"):
+        row = quote_identifier(ROW if spec.shared else spec.row)
+        for ordinal, count, checksum in self.session.rows(
+            f"SELECT {SLOT}, count(*), sum({row}::HUGEINT) FROM chunk._out GROUP BY 1"
+        ):
             tallies[ordinal].rows[name] += count
-        sequence = f", s.sequence AS {SEQUENCE}" if table.spec.shared else ""
-        joined = f" JOIN main._slots s ON o.{SLOT} = s.ordinal" if table.spec.shared else ""
+            if not spec.shared:
+                tallies[ordinal].checksums[name] += int(checksum)
+        sequence = f", s.sequence AS {SEQUENCE}" if spec.shared else ""
+        joined = f" JOIN main._slots s ON o.{SLOT} = s.ordinal" if spec.shared else ""
         self.staging.add(name, f"SELECT o.* EXCLUDE ({SLOT}){sequence} FROM chunk._out o{joined}")
 
     def _combine(self, start: int, tallies: dict[int, Tally]) -> None:

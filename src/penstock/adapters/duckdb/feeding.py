@@ -22,7 +22,8 @@ from penstock.adapters.duckdb.session import Resources
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.files.chunk import Chunk
 from penstock.adapters.files.dialect import Dialect, Layout, Limits
-from penstock.adapters.files.json import open_json, open_json_lines
+from penstock.adapters.files.jsonarray import open_json
+from penstock.adapters.files.jsonlines import open_json_lines
 from penstock.adapters.files.records import open_records
 from penstock.authoring.sources import Source
 from penstock.compile.plan import Plan

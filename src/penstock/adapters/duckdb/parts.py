@@ -25,6 +25,8 @@ RejectedRow = tuple[int, int, str, str | None, int | None, int | None]
 
 SOURCE_IS_READ = "CREATE OR REPLACE VIEW chunk._source AS FROM chunk._read"
 _LINE = 2 * 1024 * 1024
+"""The longest row that is expected. The engine reads in buffers of twice that, one thread each: larger ones leave
+the second thread idle."""
 
 
 class Part(Protocol):
@@ -83,11 +85,13 @@ class ChunkPart:
         if rows + len(ordinals) + len(self.chunk.rejected) != self.chunk.records:
             return None
         first = self.tally.base + self.chunk.first_line
-        identity = f"{self.tally.ordinal}::INTEGER AS {SLOT}, {first} + r.rowid"
         if ordinals:
-            _number_around(session, identity, ordinals)
+            _number_around(session, self.tally, first, self.chunk.records, ordinals)
         else:
-            session.run(f"CREATE OR REPLACE VIEW chunk._source AS SELECT {identity} AS {ROW}, r.* FROM chunk._read r")
+            session.run(
+                f"CREATE OR REPLACE VIEW chunk._source AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, "
+                f"{first} + r.rowid AS {ROW}, r.* FROM chunk._read r"
+            )
         return ordinals
 
 
@@ -172,6 +176,7 @@ def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path
     if chunk.numbered:
         columns = {ROW: "BIGINT", **columns}
     listed = ", ".join(f"{quote_literal(name)}: '{kind}'" for name, kind in columns.items())
+    line = max(_LINE, chunk.widest + 1)
     newline = "\\r\\n" if chunk.newline == "\r\n" else "\\n"
     session.run("DROP TABLE IF EXISTS reject_errors")
     session.run("DROP TABLE IF EXISTS reject_scans")
@@ -180,24 +185,23 @@ def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path
             f"read_csv({quote_literal(path)}, header = false, auto_detect = false, delim = {quote_literal(chunk.delimiter)}, "
             f"quote = {quote_literal(chunk.quote)}, escape = {quote_literal(chunk.quote)}, new_line = '{newline}', "
             f"columns = {{{listed}}}, strict_mode = true, ignore_errors = true, store_rejects = true, rejects_limit = 0, "
-            f"max_line_size = {max(_LINE, chunk.widest + 1)})"
+            f"max_line_size = {line}, buffer_size = {2 * line})"
         )
         return session.number(create.replace("{origin}", origin), where="reading")
 
 
-def _number_around(session: Session, identity: str, ordinals: Sequence[int]) -> None:
-    """Rows behind a rejected record stand one line further down than their place among the rows tells."""
-    places = [ordinal - before for before, ordinal in enumerate(ordinals)]
+def _number_around(session: Session, tally: Tally, first: int, records: int, ordinals: Sequence[int]) -> None:
+    """Rows behind a rejected record stand further down than their place among the rows tells: list the lines that
+    are left, and lay them beside the rows."""
     session.run(
-        "CREATE OR REPLACE TABLE chunk._shift AS SELECT place, max(shift) AS shift FROM (SELECT unnest($1::BIGINT[]) AS place,"
-        " unnest($2::BIGINT[]) AS shift) GROUP BY 1",
-        [[-1, *places], list(range(len(places) + 1))],
+        f"CREATE OR REPLACE TABLE chunk._lines AS SELECT {first} + line AS {ROW} FROM range({records}) AS lines(line) "
+        "WHERE line NOT IN (SELECT unnest($1::BIGINT[]))",
+        [list(ordinals)],
     )
     session.run(
-        f"CREATE OR REPLACE TABLE chunk._numbered AS SELECT {identity} + s.shift AS {ROW}, r.* FROM chunk._read r "
-        "ASOF JOIN chunk._shift s ON r.rowid >= s.place"
+        f"CREATE OR REPLACE VIEW chunk._source AS SELECT {tally.ordinal}::INTEGER AS {SLOT}, l.{ROW}, r.* "
+        "FROM chunk._read r POSITIONAL JOIN chunk._lines l"
     )
-    session.run("CREATE OR REPLACE VIEW chunk._source AS FROM chunk._numbered")
 
 
 def _rejected_rows(tally: Tally, rejected: Sequence[Rejected]) -> list[RejectedRow]:

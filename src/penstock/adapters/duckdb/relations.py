@@ -6,17 +6,18 @@ are made from. `_rejected` collects (slot, row, reasons) whatever the level they
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
 from penstock.authoring.pipeline import SOURCE
-from penstock.authoring.rules import CheckSpec
-from penstock.compile.checks import row_predicate
+from penstock.authoring.rules import CheckSpec, Rule
+from penstock.compile.checks import MASK_BITS, masks
+from penstock.compile.predicates import columns_of
 from penstock.compile.plan import GOOD, Plan, StepPlan
-from penstock.compile.reading import BITS, CAST, SHAPE
+from penstock.compile.reading import CAST, SHAPE
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import RowsUnaccounted, StepFailed
 from penstock.model.rows import ROW, SLOT
@@ -34,20 +35,13 @@ class Masks:
         self.rules = [spec for spec in rules if spec.rule.scope == "row"]
 
     @property
-    def expressions(self) -> list[str]:
-        return [self._mask(start) for start in range(0, len(self.rules), BITS)]
-
-    def _mask(self, start: int) -> str:
-        parts = [
-            f"CASE WHEN {row_predicate(spec.rule)} THEN 0 ELSE {1 << bit} END"
-            for bit, spec in enumerate(self.rules[start : start + BITS])
-        ]
-        return f"({' | '.join(parts)})::BIGINT"
+    def expressions(self) -> tuple[str, ...]:
+        return masks([spec.rule for spec in self.rules])
 
     def _bits(self, severities: tuple[str, ...]) -> list[tuple[int, int, str]]:
         """(mask number, bit value, text) of the rules of these severities."""
         return [
-            (place // BITS, 1 << (place % BITS), spec.rule.text)
+            (place // MASK_BITS, 1 << (place % MASK_BITS), spec.rule.text)
             for place, spec in enumerate(self.rules)
             if spec.severity in severities
         ]
@@ -59,18 +53,33 @@ class Masks:
             values[number] = values.get(number, 0) | bit
         return " OR ".join(f"(_fault{number} & {value}) <> 0" for number, value in values.items()) or "false"
 
-    def reasons(self) -> list[str]:
-        """List items of the failing rules' texts, for rows that are known to fail."""
+    def reasons(self, casts: Mapping[str, int] | None = None) -> list[str]:
+        """List items of the failing rules' texts, for rows that are known to fail. A rule about a column that is not
+        of its type (`casts`: the columns' bits) says nothing new."""
         return [
-            f"CASE WHEN (_fault{number} & {bit}) <> 0 THEN {quote_literal(text)} END"
+            f"CASE WHEN (_fault{number} & {bit}) <> 0{self._untold(text, casts)} THEN {quote_literal(text)} END"
             for number, bit, text in self._bits(("quarantine", "stop"))
         ]
+
+    def _untold(self, text: str, casts: Mapping[str, int] | None) -> str:
+        rule = next(spec.rule for spec in self.rules if spec.rule.text == text)
+        told = sum(1 << casts[name] for name in read_by(rule) if name in casts) if casts else 0
+        return f" AND ({CAST} & {told}) = 0" if told else ""
 
     def counts(self, severity: str) -> list[tuple[str, str]]:
         """(text, aggregate) of the rules of one severity."""
         return [
             (text, f"count(*) FILTER ((_fault{number} & {bit}) <> 0)") for number, bit, text in self._bits((severity,))
         ]
+
+
+def read_by(rule: Rule) -> set[str]:
+    """The columns that a rule reads, in its SQL too."""
+    found: set[str] = set()
+    for single in rule.singles:
+        texts = [text for text in (single.predicate, single.where) if text]
+        found |= {*single.named, *(name for text in texts for name in columns_of(text))}
+    return found
 
 
 def reason_list(items: Sequence[str]) -> str:
@@ -108,14 +117,16 @@ class Relations:
 
     def source(self, *, late: bool) -> None:
         """Define `source` over `chunk._source`: rows that were read, are of their types and pass their checks."""
-        masks = self.masks[SOURCE]
-        failing = masks.failing()
+        tests = self.masks[SOURCE]
+        failing = tests.failing()
+        typed = self.plan.reading.typed
         casts = [
-            f"CASE WHEN ({CAST} & {1 << bit}) <> 0 THEN {quote_literal(self.plan.reading.cast_reason(bit))} END"
-            for bit in range(self.plan.reading.cast_count)
+            f"CASE WHEN ({CAST} & {1 << bit}) <> 0 THEN {quote_literal(f'{name} is not {kind}')} END"
+            for bit, (name, kind) in enumerate(typed)
         ]
+        bits = {name: bit for bit, (name, _) in enumerate(typed)}
         self.session.run(
-            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *masks.reasons()])}, {SHAPE}, NULL, NULL "
+            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *tests.reasons(bits)])}, {SHAPE}, NULL, NULL "
             f"FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
         )
         if late:
@@ -151,13 +162,13 @@ class Relations:
         )
 
     def _judge(self, relation: str) -> None:
-        masks = self.masks.get(relation)
-        if masks is None or not masks.rules:
+        tests = self.masks.get(relation)
+        if tests is None or not tests.rules:
             return
-        faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(masks.expressions))
+        faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(tests.expressions))
         self.session.run(
-            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list(masks.reasons())}, NULL, NULL, NULL "
-            f"FROM (SELECT {ROW}, {SLOT}, {faults} FROM chunk.{quote_identifier(relation)}) WHERE {masks.failing()}",
+            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list(tests.reasons())}, NULL, NULL, NULL "
+            f"FROM (SELECT {ROW}, {SLOT}, {faults} FROM chunk.{quote_identifier(relation)}) WHERE {tests.failing()}",
             where=f"checks on {relation}",
         )
 
@@ -246,11 +257,11 @@ class Relations:
 
     def warnings(self, tallies: dict[int, Tally]) -> None:
         """Count what `warn` rules about rows found."""
-        for relation, masks in self.masks.items():
-            counts = masks.counts("warn")
+        for relation, tests in self.masks.items():
+            counts = tests.counts("warn")
             if not counts or not self.plan.chunked(relation):
                 continue
-            faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(masks.expressions))
+            faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(tests.expressions))
             sums = ", ".join(aggregate for _, aggregate in counts)
             name = quote_identifier(relation)
             for ordinal, *found in self.session.rows(

@@ -28,6 +28,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
+    checksums: Counter[str] = field(default_factory=Counter)
     standing: Standing = Standing.PREPARED
     error: PenstockError | None = None
 
@@ -60,6 +61,7 @@ class Tally:
             _sorted(self.reasons),
             _sorted(self.warnings),
             dict(self.rows) if self.good else {},
+            dict(self.checksums) if self.good else {},
             self.error.facts() if self.error else None,
         )
 

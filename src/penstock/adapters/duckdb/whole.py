@@ -66,7 +66,9 @@ class Spill:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def find_late(session: Session, plan: Plan, sources: Mapping[str, str]) -> None:
+def find_late(
+    session: Session, plan: Plan, sources: Mapping[str, str], tallies: Mapping[int, Tally]
+) -> None:
     """Fill `main._late`: duplicates (with an empty reason) and rows that fail a rule about the whole delivery."""
     if plan.deduplicate:
         columns = ", ".join(quote_identifier(column) for column in plan.deduplicate)
@@ -76,41 +78,50 @@ def find_late(session: Session, plan: Plan, sources: Mapping[str, str]) -> None:
         )
     for spec in slot_rules(plan, chunked=True):
         if spec.severity == "quarantine":
-            query = failing_rows_query(spec.rule, sources[spec.relation], ROW, SLOT)
-            session.run(
-                f"INSERT INTO main._late SELECT DISTINCT r.{SLOT}, r.{ROW}, {quote_literal(spec.rule.text)} "
-                f"FROM ({query}) AS f JOIN {sources[spec.relation]} AS r USING ({ROW}) "
-                f"WHERE NOT EXISTS (SELECT 1 FROM main._late l WHERE l.{ROW} = f.{ROW} AND l.reason = '')"
-            )
+            _reject_late(session, spec, sources[spec.relation], _failing(session, spec, sources[spec.relation], tallies))
+
+
+def _reject_late(session: Session, spec: CheckSpec, relation: str, failing: Mapping[int, Verdict]) -> None:
+    """The rows that fail, of those deliveries that fail; a duplicate has its fate already."""
+    if not failing:
+        return
+    query = failing_rows_query(spec.rule, relation, ROW, SLOT)
+    session.run(
+        f"INSERT INTO main._late SELECT DISTINCT r.{SLOT}, r.{ROW}, {quote_literal(spec.rule.text)} "
+        f"FROM ({query}) AS f JOIN {relation} AS r USING ({ROW}) WHERE r.{SLOT} IN ({', '.join(map(str, failing))}) "
+        f"AND NOT EXISTS (SELECT 1 FROM main._late l WHERE l.{ROW} = f.{ROW} AND l.reason = '')",
+        where=f"check {spec.rule.text}",
+    )
 
 
 def judge_slots(
     session: Session, rules: Sequence[CheckSpec], sources: Mapping[str, str], tallies: Mapping[int, Tally]
 ) -> None:
-    """Measure each delivery and judge it by the rules that do not name rows."""
+    """Measure each delivery and judge it by the rules that put no rows aside."""
     for spec in rules:
         if spec.severity == "quarantine":
             continue
-        measures = measures_query(spec.rule, sources[spec.relation], SLOT)
-        for ordinal, *values in session.rows(
-            f"SELECT o.ordinal, m.* EXCLUDE ({JUDGED}) FROM main._slots o LEFT JOIN ({measures}) m ON m.{JUDGED} = o.ordinal "
-            f"WHERE o.ordinal IN ({', '.join(map(str, tallies))})",
-            where=f"check {spec.rule.text}",
-        ):
-            verdict = judge(spec.rule, values)
-            if verdict.passed:
-                continue
+        for ordinal, verdict in _failing(session, spec, sources[spec.relation], tallies).items():
             if spec.severity == "warn":
                 tallies[ordinal].warnings[spec.rule.text] += 1
-            else:
-                tallies[ordinal].end(
-                    Standing.STOPPED,
-                    CheckStopped(
-                        f"the delivery fails {spec.rule.text}",
-                        why=f"observed: {verdict.observed}",
-                        fix="nothing was loaded; a corrected file replaces it",
-                    ),
-                )
+                continue
+            error = CheckStopped(
+                f"the delivery fails {spec.rule.text}",
+                why=verdict.text,
+                fix="nothing was loaded; a corrected file replaces it",
+            )
+            tallies[ordinal].end(Standing.STOPPED, error)
+
+
+def _failing(
+    session: Session, spec: CheckSpec, relation: str, tallies: Mapping[int, Tally]
+) -> dict[int, Verdict]:
+    """The deliveries that fail a rule, with what was measured."""
+    cursor = session.run(measures_query(spec.rule, relation, SLOT), where=f"check {spec.rule.text}")
+    nothing = (None,) * (len(cursor.description or ()) - 1)
+    found = {row[0]: row[1:] for row in cursor.fetchall()}
+    verdicts = {ordinal: judge(spec.rule, found.get(ordinal, nothing)) for ordinal in tallies}
+    return {ordinal: verdict for ordinal, verdict in verdicts.items() if not verdict.passed}
 
 
 def wide_steps(session: Session, plan: Plan, sources: Mapping[str, str], tally: Tally) -> None:

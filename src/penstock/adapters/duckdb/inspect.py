@@ -1,0 +1,49 @@
+"""SQL over what was published: the lake's tables as views, read only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import duckdb
+
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.errors import UsageError
+
+_BATCH = 1000
+
+
+class Inspection:
+    """A connection over published Parquet files, with nothing else within reach."""
+
+    def __init__(self, tables: Mapping[str, Sequence[str]]) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute("SET TimeZone = 'UTC'")
+        folders = {file.rsplit("/", 1)[0] for files in tables.values() for file in files}
+        for name, files in tables.items():
+            if files:
+                listed = ", ".join(quote_literal(file) for file in files)
+                self.connection.execute(
+                    f"CREATE VIEW {quote_identifier(name)} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+                )
+        allowed = ", ".join(quote_literal(f"{folder}/") for folder in sorted(folders))
+        self.connection.execute(f"SET allowed_directories = [{allowed}]")
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
+
+    def query(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """Column names and rows of one query. The engine's message is the author's own SQL: it may be shown."""
+        try:
+            cursor = self.connection.execute(sql)
+        except duckdb.Error as error:
+            raise UsageError("the query cannot be run", why=str(error)) from None
+        names = [column[0] for column in cursor.description or ()]
+        return names, self._rows(cursor)
+
+    @staticmethod
+    def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+        while batch := cursor.fetchmany(_BATCH):
+            yield from batch
+
+    def close(self) -> None:
+        self.connection.close()

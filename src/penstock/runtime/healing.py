@@ -1,0 +1,150 @@
+"""Rejected rows: which are still open, and how a person sends them again.
+
+A reject belongs to the generation whose run found it. It is *superseded* once its slot has a newer delivery, reload or
+withdrawal; *healed* once a patch that brought its line has loaded without rejecting it again; *replayed* when a patch
+brought it and it was rejected again (the patch's own reject is the open one then); *parked* when that happened as often
+as the limit allows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from penstock.errors import UsageError
+from penstock.ledger.port import Record
+from penstock.model.runs import Run
+from penstock.model.slots import Delivery, Generation, Kind, Slot, Standing
+
+OPEN, HEALED, SUPERSEDED, REPLAYED, PARKED = "open", "healed", "superseded", "replayed", "parked"
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One rejected source row. `row` holds its protected values where columns existed."""
+
+    pipeline: str
+    run: str
+    slot: str
+    generation: int
+    line: int
+    reasons: tuple[str, ...]
+    row: Mapping[str, Any] | None = None
+    shape: str | None = None
+    byte_start: int | None = None
+    byte_end: int | None = None
+    attempt: int = 1
+    """How often this line has been tried: 1 for a delivery's own reject."""
+    status: str = OPEN
+
+    def as_dict(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in self.__slots__}
+        found["reasons"] = list(self.reasons)
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rejects are meant; empty parts mean any."""
+
+    pipeline: str = ""
+    run: str = ""
+    slot: str = ""
+    rule: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    lines: tuple[int, ...] = ()
+    status: tuple[str, ...] = field(default=(OPEN,))
+
+    def takes_run(self, run: Run) -> bool:
+        """Whether a run can hold such rejects."""
+        return (
+            (not self.pipeline or run.pipeline == self.pipeline)
+            and (not self.run or run.id == self.run)
+            and (self.since is None or run.created_at >= self.since)
+            and (self.until is None or run.created_at < self.until)
+        )
+
+    def takes(self, reject: Reject) -> bool:
+        """Whether a reject of such a run is meant."""
+        return (
+            (not self.slot or reject.slot == self.slot)
+            and (not self.rule or self.rule in reject.reasons)
+            and (not self.lines or reject.line in self.lines)
+            and (not self.status or reject.status in self.status)
+        )
+
+
+def judged(rejects: Sequence[Reject], histories: Mapping[Slot, Sequence[Generation]]) -> Iterator[Reject]:
+    """The rejects of a pipeline with their status, given every slot's generations.
+
+    `rejects` must hold those of every generation that is judged, patches included.
+    """
+    again: dict[tuple[Slot, int], set[int]] = defaultdict(set)
+    for reject in rejects:
+        again[Slot(reject.pipeline, reject.slot), reject.generation].add(reject.line)
+    for reject in rejects:
+        slot = Slot(reject.pipeline, reject.slot)
+        yield _judged(reject, histories.get(slot, ()), {number: lines for (s, number), lines in again.items() if s == slot})
+
+
+def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, set[int]]) -> Reject:
+    own = next((generation for generation in history if generation.number == reject.generation), None)
+    if own is None:
+        return reject
+    later = [generation for generation in history if generation.number > reject.generation]
+    root = own.heals or own.number
+    attempt = 1 + sum(g.kind is Kind.PATCH and g.heals == root and g.number <= own.number for g in history)
+    if any(g.kind is not Kind.PATCH for g in later) or own.standing is Standing.SUPERSEDED:
+        return replace(reject, status=SUPERSEDED, attempt=attempt)
+    for patch in later:
+        if patch.heals == root and reject.line in patch.lines and patch.standing is Standing.LOADED:
+            status = REPLAYED if reject.line in again.get(patch.number, ()) else HEALED
+            return replace(reject, status=status, attempt=attempt)
+    return replace(reject, status=PARKED if attempt > ATTEMPTS else OPEN, attempt=attempt)
+
+
+def patches(
+    rejects: Iterable[Reject], record: Record, *, fixes: Mapping[str, str], fingerprint: str, cause: str = "replay"
+) -> list[Delivery]:
+    """One patch for each generation that the rejects belong to. `fixes` maps a slot to its edits' address."""
+    lines: dict[tuple[Slot, int], set[int]] = defaultdict(set)
+    for reject in rejects:
+        slot = Slot(reject.pipeline, reject.slot)
+        lines[slot, _root(record.history(slot), reject.generation)].add(reject.line)
+    return [
+        Delivery(
+            slot, Kind.PATCH, _content(record.history(slot), root), cause=cause, fingerprint=fingerprint,
+            lines=tuple(sorted(found)), fixes=fixes.get(slot.address, ""),
+        )
+        for (slot, root), found in sorted(lines.items())
+    ]  # fmt: skip
+
+
+def _root(history: Sequence[Generation], number: int) -> int:
+    own = next(generation for generation in history if generation.number == number)
+    return own.heals or own.number
+
+
+def _content(history: Sequence[Generation], number: int) -> Any:
+    return next(generation.content for generation in history if generation.number == number)
+
+
+def check_edits(edits: Iterable[Mapping[str, Any]], columns: Sequence[str], known: Iterable[Reject]) -> None:
+    """Raise `UsageError` for an edit of a line that is not among the rejects, or of a column that does not exist."""
+    lines = {(reject.slot, reject.line) for reject in known}
+    for edit in edits:
+        place = (str(edit.get("slot", "")), int(edit.get("line", 0)))
+        if place not in lines:
+            raise UsageError(
+                f"line {place[1]} of {place[0]!r} is not an open reject",
+                why="an edit is for a rejected row of this selection",
+                fix="penstock quarantine list shows slot and line of each",
+            )
+        strange = [name for name in edit.get("set", {}) if name not in columns]
+        if strange:
+            raise UsageError(f"the edit sets unknown columns: {', '.join(strange)}", fix=f"known: {', '.join(columns)}")
