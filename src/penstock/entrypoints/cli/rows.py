@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,7 +235,7 @@ def _edits(path: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix == ".jsonl":
-                for record in map(json.loads, file):
+                for record in map(partial(json.loads, parse_float=str, parse_int=str), file):
                     yield (
                         record["slot"],
                         int(record["line"]),
