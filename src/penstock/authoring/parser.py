@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Literal
 
 from penstock.authoring import predicates, regexes
-from penstock.authoring.conditions import COMPARISONS, Condition, Duration, Keyword, RunTime, Value
+from penstock.authoring.conditions import COMPARISONS, Condition, Duration, Keyword, RunTime, Value, minutes
 from penstock.authoring.tree import ELSEWHERE, KINDS, Combined, Kind, Rule, Single
 from penstock.errors import RuleError, nearest
 
@@ -25,6 +25,7 @@ _TOKEN = re.compile(
 _UNITS = {"minute": "minutes", "hour": "hours", "day": "days"}
 _DEEP = 20
 _DIGITS = 38
+_CENTURY = 36525 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +309,10 @@ class _Parser:
         number = Decimal(sign + digits.text)
         if self._next.kind == "word" and self._next.text.lower().removesuffix("s") in _UNITS:
             unit = _UNITS[self._take().text.lower().removesuffix("s")]
-            if sign or number != int(number):
-                raise self._wrong("a duration is a whole number", digits.at, "such as 36 hours")
-            return Duration(int(number), unit)
+            duration = Duration(int(number), unit)
+            if sign or number != duration.amount or minutes(duration) > _CENTURY:
+                raise self._wrong("a duration is a whole number, up to a century", digits.at, "such as 36 hours")
+            return duration
         return int(number) if number == int(number) else number.normalize()
 
     def _now(self) -> RunTime:

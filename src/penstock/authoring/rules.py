@@ -54,6 +54,7 @@ def check(relation: str, text: str, severity: str = "") -> CheckSpec:
     rule = parse_rule(text)
     if not severity:
         return CheckSpec(relation, rule, Severity.QUARANTINE if rule.names_rows else Severity.STOP)
-    if severity not in list(Severity):
-        raise RuleError(f"severity={severity!r} is unknown", fix=nearest(severity, Severity))
+    known = [each.value for each in Severity]
+    if severity not in known:
+        raise RuleError(f"severity={severity!r} is unknown", fix=nearest(severity, known))
     return CheckSpec(relation, rule, Severity(severity))

@@ -19,7 +19,11 @@ RUN_TIME = "make_timestamp(epoch_us(getvariable('run_time')))"
 _QUERIES = (exp.Query, exp.Table, exp.Values, exp.Exists)
 _MANY = (exp.AggFunc, exp.Window, exp.Star, exp.Columns, exp.Unnest, exp.Explode)
 _OUTER = (exp.Placeholder, exp.Parameter, exp.PositionalColumn)
-_MORE_VOLATILE = frozenset(("current_localtime", "current_localtimestamp", "error", "vector_type", "write_log"))
+_MORE_VOLATILE = frozenset((
+    "current_database", "current_localtime", "current_localtimestamp", "current_schema", "current_schemas", "error",
+    "in_search_path", "vector_type", "write_log",
+))  # fmt: skip
+_BARE = CLOCKS | {"current_catalog", "current_role", "current_user", "session_user"}
 
 
 @lru_cache(maxsize=1024)
@@ -41,7 +45,7 @@ def _words(sql: str) -> None:
     if found:
         raise _wrong(sql, found[0], found[1])
     for word, called in _called(_tokens(sql)):
-        if (called and word in VOLATILE | _MORE_VOLATILE) or word in CLOCKS:
+        if (called and word in VOLATILE | _MORE_VOLATILE) or word in _BARE:
             raise _wrong(sql, f"{word} differs from run to run", "for the time of the run write run_time()")
         if called and (word in OUTSIDE or word in ("unnest", "columns")):
             raise _wrong(sql, f"{word}() looks beyond the row", "use the row's own columns")
