@@ -36,3 +36,24 @@ def widens(old: str, new: str) -> bool:
         whole = [int(match[1]) - int(match[2]) for match in (before, after)]
         return whole[0] <= whole[1] and int(before[2]) <= int(after[2])
     return False
+
+
+def union(first: str, second: str) -> str | None:
+    """The narrowest canonical type that holds every value of both, or None where there is none."""
+    if widens(first, second):
+        return second
+    if widens(second, first):
+        return first
+    one, other = _digits(first), _digits(second)
+    if one is None or other is None:
+        return None
+    whole, scale = max(one[0], other[0]), max(one[1], other[1])
+    return f"DECIMAL({whole + scale},{scale})" if whole + scale <= 38 else None
+
+
+def _digits(name: str) -> tuple[int, int] | None:
+    """Digits before and after the point."""
+    match = _DECIMAL.fullmatch(name)
+    if match:
+        return int(match[1]) - int(match[2]), int(match[2])
+    return {"SMALLINT": (5, 0), "INTEGER": (10, 0), "BIGINT": (19, 0)}.get(name)

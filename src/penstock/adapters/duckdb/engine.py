@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from penstock.adapters.duckdb.feeding import Batch, Feed, Part
+from penstock.adapters.duckdb.feeding import Batch, Feed
+from penstock.adapters.duckdb.parts import Part, RejectedRow
 from penstock.adapters.duckdb.quarantine import Quarantine
 from penstock.adapters.duckdb.relations import Relations
 from penstock.adapters.duckdb.session import Key, Resources, Session
@@ -115,14 +116,14 @@ class _Preparing:
 
     def _whole(self, part: Part, tallies: dict[int, Tally]) -> None:
         """A batch that is one part: what sees whole deliveries runs between reading and staging."""
-        self._read(part, tallies)
+        rejected = self._read(part, tallies)
         self.relations.source(late=False)
         late = rejects_late(self.plan)
         if late:
             self._steps()
             find_late(self.session, self.plan, self._chunk_sources(""), tallies)
             self.relations.start()
-            self.relations.reject(part.rejected)
+            self.relations.reject(rejected)
             self.relations.source(late=True)
         self._steps()
         self._finish_part(tallies, late=late)
@@ -165,13 +166,15 @@ class _Preparing:
 
     # --- pieces --------------------------------------------------------------------------------------------------
 
-    def _read(self, part: Part, tallies: dict[int, Tally], *, count: bool = True) -> None:
+    def _read(self, part: Part, tallies: dict[int, Tally], *, count: bool = True) -> list[RejectedRow]:
+        """Read a part and count its records; returns those that never became rows."""
         self.relations.start()
         rejected = part.read_into(self.session, self.relations.masks["source"].expressions, self.scratch)
         self.relations.reject(rejected)
         for ordinal, (records, lines) in part.records.items() if count else ():
             tallies[ordinal].read += records
             tallies[ordinal].lines += lines
+        return rejected
 
     def _steps(self) -> None:
         self.relations.steps()

@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from penstock.errors import PenstockError, StepFailed, StorageUnavailable
+from penstock.errors import MissingExtra, PenstockError, StepFailed, StorageUnavailable
 
 _BLOCK = 64
 
@@ -74,8 +74,10 @@ class Session:
         """Give SQL `penstock_encrypt`: AES-SIV (RFC 5297) under a key derived from the privacy key."""
         from penstock.adapters.duckdb.encryption import encryptor
 
-        encrypt = encryptor(key)
-        self.connection.create_function("penstock_encrypt", encrypt, ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
+        try:
+            self.connection.create_function("penstock_encrypt", encryptor(key), ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
+        except duckdb.InvalidInputException as error:
+            raise MissingExtra("encrypt() needs numpy", fix="pip install 'penstock[encrypt]'") from error
 
     def run(self, sql: str, parameters: Sequence[Any] = (), *, where: str = "") -> duckdb.DuckDBPyConnection:
         """Execute one statement. Engine errors become ours, without the values they may quote."""

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from penstock.adapters.duckdb.session import Session
 from penstock.compile.sql import quote_identifier, quote_literal
-from penstock.errors import StorageUnavailable
+from penstock.errors import StepFailed, StorageUnavailable
 from penstock.model.runs import Staged
-from penstock.model.schemas import canonical
+from penstock.model.schemas import canonical, union
 
 PARQUET = "(FORMAT parquet, COMPRESSION snappy)"
 _NESTED = "JSON"
@@ -24,6 +24,7 @@ class _Part:
 
     number: int
     path: Path
+    columns: tuple[tuple[str, str], ...]
     rows: int = 0
 
 
@@ -34,7 +35,6 @@ class Staging:
         self.session, self.folder = session, folder
         self._parts: dict[str, list[_Part]] = {}
         self._written = 0
-        self._columns: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def begin(self) -> None:
         """An empty folder of its own: leftovers of a dead worker with the same attempt are removed."""
@@ -46,10 +46,8 @@ class Staging:
 
     def add(self, table: str, sql: str) -> int:
         """Append the rows of a query to a table's files; returns how many."""
-        if table not in self._columns:
-            self._columns[table] = self._describe(sql)
-        part = self._part(table)
-        statement = f"COPY ({self._flat(table, sql)}) TO {quote_literal(str(part.path))} {PARQUET}"
+        part = self._part(table, self._describe(sql))
+        statement = f"COPY ({_flat(part.columns, sql)}) TO {quote_literal(str(part.path))} {PARQUET}"
         rows = self.session.number(statement, where=f"table {table}")
         self._parts[table].append(replace(part, rows=rows))
         return rows
@@ -72,7 +70,7 @@ class Staging:
 
     def replace(self, table: str, sql: str, *, since: int) -> int:
         """Put a query's rows (which may read them) in the place of the files after a mark; returns how many."""
-        new = self._part(table)
+        new = self._part(table, self._parts[table][-1].columns)
         rows = self.session.number(f"COPY ({sql}) TO {quote_literal(str(new.path))} {PARQUET}", where=table)
         old = [part for part in self._parts[table] if part.number >= since]
         for part in old:
@@ -83,21 +81,38 @@ class Staging:
 
     def finish(self, order: Iterable[str]) -> tuple[Staged, ...]:
         """Make the files durable and name them."""
+        staged = tuple(self._staged(table) for table in order if self._parts.get(table))
         for path in (part.path for parts in self._parts.values() for part in parts):
             persist(path)
         for folder in (*(self.folder / table for table in self._parts), self.folder, *list(self.folder.parents)[:3]):
             persist(folder)
-        return tuple(
-            Staged(table, tuple(self.parts(table)), self._columns[table], sum(part.rows for part in self._parts[table]))
-            for table in order
-            if self._parts.get(table)
-        )
+        return staged
 
-    def _part(self, table: str) -> _Part:
+    def _staged(self, table: str) -> Staged:
+        """A table's files, all with the same columns: types that a step inferred for each delivery are united."""
+        columns = self._parts[table][0].columns
+        for part in self._parts[table]:
+            columns = _united(table, columns, part.columns)
+        for part in self._parts[table]:
+            if part.columns != columns:
+                self._cast(part, columns)
+        rows = sum(part.rows for part in self._parts[table])
+        return Staged(table, tuple(self.parts(table)), columns, rows)
+
+    def _cast(self, part: _Part, columns: tuple[tuple[str, str], ...]) -> None:
+        casts = ", ".join(
+            f"CAST({quote_identifier(name)} AS {kind}) AS {quote_identifier(name)}" for name, kind in columns
+        )
+        other = part.path.with_suffix(".cast")
+        source = f"SELECT {casts} FROM read_parquet({quote_literal(str(part.path))})"
+        self.session.run(f"COPY ({source}) TO {quote_literal(str(other))} {PARQUET}")
+        other.replace(part.path)
+
+    def _part(self, table: str, columns: tuple[tuple[str, str], ...]) -> _Part:
         """The next file of a table. Numbers never recur within an attempt."""
         self._parts.setdefault(table, [])
         (self.folder / table).mkdir(exist_ok=True)
-        part = _Part(self._written, self.folder / table / f"part-{self._written:05d}.parquet")
+        part = _Part(self._written, self.folder / table / f"part-{self._written:05d}.parquet", columns)
         self._written += 1
         return part
 
@@ -105,13 +120,32 @@ class Staging:
         described = self.session.rows(f"DESCRIBE {sql}")
         return tuple((row[0], canonical(row[1])) for row in described)
 
-    def _flat(self, table: str, sql: str) -> str:
-        """The query with lists and structs as JSON text, which every destination stores exactly."""
-        nested = [name for name, kind in self._columns[table] if kind == _NESTED]
-        if not nested:
-            return sql
-        replaced = ", ".join(f"to_json({quote_identifier(n)})::VARCHAR AS {quote_identifier(n)}" for n in nested)
-        return f"SELECT * REPLACE ({replaced}) FROM ({sql})"
+
+def _united(
+    table: str, first: tuple[tuple[str, str], ...], second: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """Columns that hold both. Raises `StepFailed` where deliveries of one table do not agree."""
+    if first == second:
+        return first
+    kinds = dict(second)
+    united = tuple((name, union(kind, kinds.get(name, ""))) for name, kind in first)
+    wrong = [name for name, kind in united if kind is None]
+    if wrong or len(first) != len(second):
+        names = wrong or sorted({name for name, _ in first} ^ set(kinds))
+        raise StepFailed(
+            f"table {table!r} has different columns for different deliveries: {', '.join(names)}",
+            fix="let the step give each column one type, with a cast",
+        )
+    return tuple((name, kind) for name, kind in united if kind is not None)
+
+
+def _flat(columns: tuple[tuple[str, str], ...], sql: str) -> str:
+    """The query with lists and structs as JSON text, which every destination stores exactly."""
+    nested = [name for name, kind in columns if kind == _NESTED]
+    if not nested:
+        return sql
+    replaced = ", ".join(f"to_json({quote_identifier(n)})::VARCHAR AS {quote_identifier(n)}" for n in nested)
+    return f"SELECT * REPLACE ({replaced}) FROM ({sql})"
 
 
 def persist(path: Path) -> None:

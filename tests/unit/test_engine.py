@@ -1,0 +1,272 @@
+"""`prepare`: what becomes of every row of every file."""
+
+import pytest
+
+import penstock as ps
+from penstock.errors import RowsUnaccounted, StepFailed
+from penstock.model.fates import Fates
+from penstock.model.slots import Standing
+from tests.support.prepared import Bench
+
+COLUMNS = {"id": "INTEGER", "name": "VARCHAR", "price": "DECIMAL(6,2)"}
+
+
+def pipeline(**options) -> ps.Pipeline:
+    return ps.Pipeline(
+        "shop", trigger=ps.upload("landing/{name}.csv"), source=ps.csv(header=False, columns=COLUMNS), **options
+    )
+
+
+@pytest.fixture
+def shop():
+    found = pipeline()
+    found.load("source", to=ps.lake())
+    return found
+
+
+def test_clean_rows_are_kept_with_their_line(tmp_path, shop):
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv="1,tea,2.50\n2,milk,1.05\n")
+    assert result.fates == Fates(read=2, kept=2)
+    base = result.slot.base
+    assert [row[0] - base for row in bench.rows("source")] == [1, 2]
+
+
+@pytest.mark.parametrize("price", ["5.255", "1e3", "£5", "1,5", "NaN", "abc"])
+def test_a_value_that_is_not_of_its_type_rejects_its_row(tmp_path, shop, price):
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv=f'1,tea,"{price}"\n2,milk,1.05\n')
+    assert result.fates == Fates(read=2, kept=1, quarantined=1)
+    (reject,) = bench.rejects()
+    assert (reject["line"], reject["reasons"], reject["row"]) == (1, ["price is not DECIMAL(6,2)"], None)
+
+
+def test_an_empty_field_is_null_and_no_reject(tmp_path, shop):
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv="1,,\n")
+    assert result.fates == Fates(read=1, kept=1)
+    assert bench.rows("source", "name, price") == [(None, None)]
+
+
+def test_torn_lines_do_not_shift_the_lines_of_their_neighbours(tmp_path, shop):
+    bench = Bench(tmp_path, shop, chunk_bytes=64)
+    text = "".join(f"{i},tea,2.50\n" if i % 7 else f"{i},te\n" for i in range(1, 60))
+    (result,) = bench.prepare(a__csv=text)
+    assert result.fates == Fates(read=59, kept=51, quarantined=8)
+    assert [row[0] - result.slot.base for row in bench.rows("source")] == [i for i in range(1, 60) if i % 7]
+    assert [row[1] for row in bench.rows("source")] == [i for i in range(1, 60) if i % 7]
+
+
+def test_a_torn_quote_swallows_nobody(tmp_path, shop):
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv='1,"tea,2.50\n2,"milk",1.05\n3,"ja\nm",2\n')
+    assert result.fates == Fates(read=3, kept=2, quarantined=1)
+    assert bench.rows("source", "id, name") == [(2, "milk"), (3, "ja\nm")]
+
+
+def test_many_small_files_keep_one_account_each(tmp_path, shop):
+    bench = Bench(tmp_path, shop)
+    results = bench.prepare(a__csv="1,tea,2\n", b__csv="1,x,bad\n2,milk,1\n", c__csv="9,jam,3\n")
+    assert [result.fates.as_dict()["kept"] for result in results] == [1, 1, 1]
+    assert [result.rows["source"] for result in results] == [1, 1, 1]
+
+
+def test_a_bad_file_is_refused_and_the_others_go_on(tmp_path, shop):
+    bench = Bench(tmp_path, shop)
+    good, empty, binary = bench.prepare(a__csv="1,tea,2\n", b__csv="", c__csv=b"PK\x03\x04" + bytes(60))
+    assert good.standing is Standing.PREPARED
+    assert (empty.standing, binary.standing) == (Standing.REFUSED, Standing.REFUSED)
+    assert empty.error["code"] == "E201"
+    assert len(bench.rows("source")) == 1
+
+
+def test_content_that_changed_since_it_was_accepted_is_not_loaded(tmp_path, shop):
+    bench = Bench(tmp_path, shop)
+    (before,) = bench.prepare(a__csv="1,tea,2\n")
+    assert before.standing is Standing.PREPARED
+    bench.landing.store(b"1,tea,3\n", "landing/a.csv")
+    from dataclasses import replace
+
+    from penstock.model.slots import Content, Generation, Kind, Slot
+    from tests.support.prepared import NOW
+
+    stale = Generation(Slot("shop", "landing/a.csv"), 1, Kind.DELIVERY, 1, NOW, Content("0" * 64, 8))
+    (result,) = bench.run([replace(stale)])
+    assert result.standing is Standing.SUPERSEDED
+    assert bench.rows("source") == []
+
+
+def test_checks_put_rows_aside_with_their_protected_values(tmp_path):
+    shop = pipeline(privacy={"name": ps.mask(keep_last=1)})
+    shop.checks("source", 'ColumnValues "price" >= 0')
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv="1,tea,-2\n2,milk,1\n")
+    assert result.reasons == {'ColumnValues "price" >= 0': 1}
+    assert bench.rejects()[0]["row"] == {"id": 1, "name": "**a", "price": -2.0}
+
+
+def test_a_warning_loads_and_counts(tmp_path):
+    shop = pipeline()
+    shop.checks("source", 'ColumnValues "price" >= 0', severity="warn")
+    shop.load("source", to=ps.lake())
+    (result,) = Bench(tmp_path, shop).prepare(a__csv="1,tea,-2\n")
+    assert (result.fates.kept, result.warnings) == (1, {'ColumnValues "price" >= 0': 1})
+
+
+def test_a_stop_keeps_the_delivery_out(tmp_path):
+    shop = pipeline()
+    shop.checks("source", "RowCount > 2")
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    short, long = bench.prepare(a__csv="1,tea,2\n", b__csv="1,a,1\n2,b,1\n3,c,1\n")
+    assert (short.standing, long.standing) == (Standing.STOPPED, Standing.PREPARED)
+    assert len(bench.rows("source")) == 3
+
+
+def test_hard_suspends_only_the_delivery_that_fails(tmp_path, shop):
+    bench = Bench(tmp_path, shop, hard=True)
+    bad, good = bench.prepare(a__csv="1,tea,x\n", b__csv="2,milk,1\n")
+    assert (bad.standing, good.standing) == (Standing.SUSPENDED, Standing.PREPARED)
+    assert bench.rows("source", "id") == [(2,)]
+
+
+def test_a_step_that_loses_a_row_fails_the_run(tmp_path):
+    shop = pipeline()
+    shop.sql("words", "SELECT id, unnest(string_split(name, ' ')) AS word FROM source")
+    shop.load("words", to=ps.lake())
+    with pytest.raises(RowsUnaccounted, match="step 'words' lost 1 row"):
+        Bench(tmp_path, shop).prepare(a__csv="1,green tea,2\n2,,1\n")
+
+
+def test_a_declared_filter_is_a_fate(tmp_path):
+    shop = pipeline()
+    shop.sql("dear", "SELECT id, price FROM source WHERE price > 2", filters=True)
+    shop.load("dear", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv="1,tea,3\n2,milk,1\n")
+    assert result.fates == Fates(read=2, kept=1, filtered=1)
+
+
+def test_a_python_step_that_drops_a_row_fails_the_run(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="the step takes an Arrow table")
+    shop = pipeline()
+
+    @shop.step(rowwise=True)
+    def fewer(source: pa.Table):
+        return source.slice(1)
+
+    shop.load("fewer", to=ps.lake())
+    with pytest.raises(RowsUnaccounted, match="step 'fewer' lost 1 row"):
+        Bench(tmp_path, shop).prepare(a__csv="1,tea,3\n2,milk,1\n")
+
+
+def test_a_row_of_a_step_that_is_rejected_rejects_its_source_row(tmp_path):
+    shop = pipeline()
+    shop.sql("words", "SELECT id, unnest(string_split(name, ' ')) AS word FROM source")
+    shop.checks("words", 'ColumnLength "word" > 2')
+    shop.load("words", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__csv="1,green of tea,2\n2,milk,1\n")
+    assert result.fates == Fates(read=2, kept=1, quarantined=1)
+    assert bench.rows("words", "word") == [("milk",)]
+
+
+@pytest.mark.parametrize("form", ["duckdb.DuckDBPyRelation", "pa.Table", "pl.LazyFrame"])
+def test_a_wide_python_step_takes_the_form_of_its_annotation(tmp_path, form):
+    shop = pipeline()
+
+    def total(source):
+        if form.startswith("duckdb"):
+            return source.aggregate("sum(price) AS total")
+        if form.startswith("pa"):
+            import pyarrow as pa
+
+            return pa.table({"total": [sum(source["price"].to_pylist())]})
+        return source.sum().select("price").rename({"price": "total"})
+
+    total.__annotations__ = {"source": form}
+    shop.step(total)
+    shop.load("total", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    bench.prepare(a__csv="1,tea,3\n2,milk,1.5\n", b__csv="1,x,10\n")
+    assert sorted(float(row[0]) for row in bench.rows("total", "total")) == [4.5, 10.0]
+
+
+def test_a_step_that_raises_says_where_and_not_what(tmp_path):
+    shop = pipeline()
+
+    @shop.step
+    def broken(source: "pa.Table"):  # noqa: F821, UP037
+        raise ValueError("Richard Copeland")
+
+    shop.load("broken", to=ps.lake())
+    with pytest.raises(StepFailed) as caught:
+        Bench(tmp_path, shop).prepare(a__csv="1,tea,3\n")
+    assert caught.value.at.startswith("test_engine.py:")
+    assert "Richard" not in f"{caught.value.facts()}"
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 40])
+def test_duplicates_are_dropped_only_where_an_author_asks(tmp_path, chunk):
+    shop = pipeline(deduplicate=["id"])
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop, chunk_bytes=chunk)
+    (result,) = bench.prepare(a__csv="1,tea,3\n1,tea,3\n2,milk,1\n1,jam,4\n" * 2 + "3,x,1\n")
+    assert result.fates == Fates(read=9, kept=3, deduplicated=6)
+    assert bench.rows("source", "id, name") == [(1, "tea"), (2, "milk"), (3, "x")]
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 40])
+def test_uniqueness_is_judged_over_the_whole_delivery(tmp_path, chunk):
+    shop = pipeline()
+    shop.checks("source", 'IsUnique "id"')
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop, chunk_bytes=chunk)
+    (result,) = bench.prepare(a__csv="".join(f"{i},tea,1\n" for i in [1, 2, 3, 4, 5, 6, 7, 8, 2]))
+    assert result.fates == Fates(read=9, kept=7, quarantined=2)
+    assert result.reasons == {'IsUnique "id"': 2}
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 40])
+def test_wide_steps_see_the_whole_delivery(tmp_path, chunk):
+    shop = pipeline()
+    shop.sql("totals", "SELECT name, sum(price) AS total FROM source GROUP BY name")
+    shop.load("totals", to=ps.lake())
+    bench = Bench(tmp_path, shop, chunk_bytes=chunk)
+    bench.prepare(a__csv="1,tea,1\n2,jam,2\n" * 5 + "3,bad,x\n")
+    assert [(name, float(total)) for name, total in bench.rows("totals", "name, total")] == [("jam", 10.0), ("tea", 5.0)]
+
+
+def test_dropped_columns_and_clear_values_are_nowhere(tmp_path):
+    shop = pipeline(privacy={"name": ps.tokenize()})
+    shop.checks("source", 'ColumnValues "price" >= 0')
+    shop.load("source", to=ps.lake())
+    Bench(tmp_path, shop).prepare(a__csv="1,Richard Copeland,2\n2,Richard Copeland,-2\n3,Richard Copeland\n4,Richard Copeland,x\n")
+    written = [path for zone in ("staging", "quarantine") for path in (tmp_path / zone).rglob("*") if path.is_file()]
+    assert written
+    assert not any(b"Copeland" in path.read_bytes() for path in written)
+
+
+def test_tokens_are_hmacs_under_the_named_key(tmp_path):
+    import hmac
+
+    shop = pipeline(privacy={"name": ps.tokenize(keep_last=2)})
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    bench.prepare(a__csv="1,milk,2\n")
+    wanted = hmac.digest(b"p" * 32, b"milk", "sha256").hex()
+    assert bench.rows("source", "name") == [(f"k1:{wanted}:lk",)]
+
+
+def test_encrypted_values_can_be_read_back_with_the_key(tmp_path):
+    from penstock.adapters.duckdb.encryption import decrypt
+    from tests.support.prepared import KEY
+
+    shop = pipeline(privacy={"name": ps.encrypt()})
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    bench.prepare(a__csv="1,Zoë,2\n")
+    ((value,),) = bench.rows("source", "name")
+    assert value.startswith("k1:")
+    assert decrypt(KEY, value) == "Zoë"
