@@ -1,50 +1,194 @@
+"""Rules about rows, as SQL on DuckDB: each rule type with rows that pass, rows that fail, and NULL."""
+
 from __future__ import annotations
 
-import json
-import subprocess
+import duckdb
+import pytest
 
-from tools.check import judge_audit, judge_status, main
+from penstock.authoring.rules import parse_rule
+from penstock.compile.checks import decode, failing_rows_query, masks, reasons, reasons_expression, row_predicate
+from penstock.errors import RuleError
 
-SOUND = {"name": "sound", "version": "1", "vulns": []}
-FLAWED = {"name": "flawed", "version": "1", "vulns": [{"id": "CVE-2026-1"}]}
-UNKNOWN = {"name": "unknown", "skip_reason": "not found"}
-
-
-def audit(*packages):
-    return judge_audit(subprocess.CompletedProcess([], 0, json.dumps({"dependencies": packages}), ""))
+RUN_TIME = "TIMESTAMP '2024-03-10 12:00:00'"
 
 
-def test_an_exit_code_other_than_zero_fails_with_all_output():
-    outcome = judge_status(subprocess.CompletedProcess([], 1, "out\n", "err\n"))
-    assert (outcome.passed, outcome.output) == (False, "out\nerr\n")
+@pytest.fixture(scope="module")
+def engine():
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET VARIABLE run_time = {RUN_TIME}")
+        yield connection
 
 
-def test_sound_packages_pass():
-    assert audit(SOUND).passed is True
+def passing(engine, rule, values, kind="VARCHAR", column='"x"'):
+    """Which of these values of one column pass."""
+    rows = ", ".join(f"({place}, {value}::{kind})" for place, value in enumerate(values))
+    query = f"SELECT {row_predicate(parse_rule(rule))} FROM (VALUES {rows}) t(i, {column}) ORDER BY i"
+    return [passes for (passes,) in engine.execute(query).fetchall()]
 
 
-def test_a_flaw_fails_and_is_named():
-    outcome = audit(SOUND, FLAWED)
-    assert (outcome.passed, outcome.output) == (False, "flawed CVE-2026-1")
+CASES = [  # rule, type of the column, values that pass, values that fail
+    ('IsComplete "x"', "VARCHAR", "'a', ''", "NULL"),
+    ('ColumnValues "x" = 2.5', "DECIMAL(8,2)", "2.5", "2.51, NULL"),
+    ('ColumnValues "x" != 2', "INTEGER", "1", "2, NULL"),
+    ('ColumnValues "x" < 2', "BIGINT", "1", "2, NULL"),
+    ('ColumnValues "x" <= 2', "BIGINT", "2", "3, NULL"),
+    ('ColumnValues "x" > -2', "DOUBLE", "-1, 'inf'", "-2, 'nan', NULL"),
+    ('ColumnValues "x" >= 0', "DECIMAL(38,10)", "0", "-0.0000000001, NULL"),
+    ('ColumnValues "x" in [1, 2.5]', "DOUBLE", "1, 2.5", "2, 'nan', NULL"),
+    ('ColumnValues "x" not in [1, 2]', "DOUBLE", "3", "1, 'nan', NULL"),
+    ('ColumnValues "x" between 1 and 3', "DOUBLE", "2", "1, 3, 'nan', NULL"),
+    ('ColumnValues "x" not between 1 and 3', "DOUBLE", "1, 3", "2, 'nan', NULL"),
+    ('ColumnValues "x" = "a"', "VARCHAR", "'a'", "'A', NULL"),
+    ('ColumnValues "x" != "a"', "VARCHAR", "'b'", "'a', NULL"),
+    ('ColumnValues "x" in ["a", "b"]', "VARCHAR", "'b'", "'c', NULL"),
+    ('ColumnValues "x" not in ["a", "b"]', "VARCHAR", "'c'", "'a', NULL"),
+    ('ColumnValues "x" in ["true"]', "BOOLEAN", "TRUE", "FALSE, NULL"),
+    ('ColumnValues "x" = NULL', "VARCHAR", "NULL", "''"),
+    ('ColumnValues "x" != NULL', "VARCHAR", "''", "NULL"),
+    ('ColumnValues "x" in ["a", NULL]', "VARCHAR", "'a', NULL", "'b'"),
+    ('ColumnValues "x" in [1, NULL]', "BIGINT", "1, NULL", "2"),
+    ('ColumnValues "x" in [NULL]', "BIGINT", "NULL", "2"),
+    ('ColumnValues "x" not in ["a", NULL]', "VARCHAR", "'b'", "'a', NULL"),
+    ('ColumnValues "x" in [EMPTY, WHITESPACES_ONLY]', "VARCHAR", "'', '  '", "' a', NULL"),
+    ('ColumnValues "x" != WHITESPACES_ONLY', "VARCHAR", "'a', ''", "e'\\t ', NULL"),
+    ('ColumnValues "x" matches "[A-Z]{2}"', "VARCHAR", "'AB'", "'ABC', 'xAB', NULL"),
+    ('ColumnValues "x" not matches "[A-Z]{2}"', "VARCHAR", "'ABC'", "'AB', NULL"),
+    ('ColumnValues "x" matches "a|bc"', "VARCHAR", "'a', 'bc'", "'ac', 'abc'"),
+    ('ColumnValues "x" > "2024-03-01"', "DATE", "'2024-03-02'", "'2024-03-01', NULL"),
+    ('ColumnValues "x" = "2024-03-01"', "VARCHAR", "'2024-03-01'", "'x', NULL"),
+    (
+        'ColumnValues "x" between "2024-03-01" and "2024-03-02 12:00"', "TIMESTAMP",
+        "'2024-03-02 11:59'", "'2024-03-01', '2024-03-02 12:00', NULL",
+    ),
+    ('ColumnValues "x" > (now() - 3 days)', "TIMESTAMP", "'2024-03-07 12:01'", "'2024-03-07 12:00', NULL"),
+    (
+        'ColumnValues "x" <= now()', "TIMESTAMPTZ",
+        "'2024-03-10 12:00+00', '2024-03-10 13:00+01'", "'2024-03-10 11:30-01', NULL",
+    ),
+    ('ColumnValues "x" < (now() + 90 minutes)', "DATE", "'2024-03-10'", "'2024-03-11', NULL"),
+    ('ColumnLength "x" between 1 and 4', "VARCHAR", "'añb', 'ab'", "'a', 'abcd', '', NULL"),
+    ('ColumnLength "x" = 0', "VARCHAR", "''", "' ', NULL"),
+    ('DataFreshness "x" <= 24 hours', "TIMESTAMP", "'2024-03-09 12:00', '2025-01-01'", "'2024-03-09 11:59', NULL"),
+    ('DataFreshness "x" < 1 days', "DATE", "'2024-03-10'", "'2024-03-09', NULL"),
+    ('DataFreshness "x" > 2 days', "TIMESTAMP", "'2024-03-08'", "'2024-03-08 12:00', NULL"),
+    (
+        'DataFreshness "x" between 2 days and 5 days', "TIMESTAMP",
+        "'2024-03-07'", "'2024-03-08 12:00', '2024-03-05 12:00', NULL",
+    ),
+    (
+        'DataFreshness "x" not between 2 days and 5 days', "TIMESTAMP",
+        "'2024-03-08 12:00', '2024-03-05 12:00'", "'2024-03-07', NULL",
+    ),
+    ('Sql "x > 1 OR x IS NULL"', "INTEGER", "2, NULL", "1"),
+    ('Sql "x > 1"', "INTEGER", "2", "1, NULL"),
+    ('Sql "x < run_time()"', "TIMESTAMP", "'2024-03-10 11:59'", "'2024-03-10 12:00', NULL"),
+    ('Sql "CAST(x AS INTEGER) > 1"', "VARCHAR", "'2'", "'two', NULL"),
+    ('(ColumnValues "x" > 1) and (ColumnValues "x" != 3)', "INTEGER", "2", "3, 1, NULL"),
+    ('(ColumnValues "x" = NULL) or (ColumnValues "x" > 1)', "INTEGER", "NULL, 2", "1"),
+    ('ColumnValues "x" > 5 where "x > 2"', "INTEGER", "6, 1, NULL", "3"),
+    ('ColumnValues "x" = "9" where "CAST(x AS INTEGER) > 2"', "VARCHAR", "'9', '1'", "'3', 'two'"),
+    ('ColumnValues "x" > 5 with threshold > 0.1', "INTEGER", "6", "5, NULL"),
+]  # fmt: skip
 
 
-def test_no_answer_for_any_package_is_no_pass():
-    outcome = audit(UNKNOWN, UNKNOWN)
-    assert outcome.passed is None
-    assert outcome.note == "skipped: 2 of 2 packages: no advisory service answers for them"
+@pytest.mark.parametrize(("rule", "kind", "good", "bad"), CASES, ids=[case[0] for case in CASES])
+def test_which_values_pass(engine, rule, kind, good, bad):
+    goods, bads = good.split(", "), bad.split(", ")
+    assert passing(engine, rule, goods + bads, kind) == [True] * len(goods) + [False] * len(bads)
 
 
-def test_packages_without_an_answer_are_counted_beside_a_pass():
-    outcome = audit(SOUND, UNKNOWN)
-    assert (outcome.passed, outcome.note[:18]) == (True, "1 of 2 packages: n")
+def test_the_run_time_may_be_bound_as_an_instant(engine):
+    with engine.cursor() as other:
+        other.execute("SET VARIABLE run_time = TIMESTAMPTZ '2024-03-10 13:00+01'")
+        assert passing(other, 'ColumnValues "x" = now()', ["'2024-03-10 12:00'"], "TIMESTAMP") == [True]
 
 
-def test_an_audit_that_breaks_is_skipped_with_its_reason():
-    outcome = judge_audit(subprocess.CompletedProcess([], 1, "", "Traceback\nConnectionError: no route\n"))
-    assert outcome.passed is None
-    assert "ConnectionError: no route" in outcome.note
+def test_a_rule_about_a_delivery_judges_no_row():
+    with pytest.raises(RuleError, match="does not judge single rows"):
+        row_predicate(parse_rule("RowCount > 1"))
 
 
-def test_an_unknown_check_is_answered_with_the_known_ones(capsys):
-    assert main(["tpyes"]) == 2
-    assert "choose from format, lint, security, types, layers, advisories, tests" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "text",
+    ["'; DROP TABLE t; --", '"', "' OR 1=1 --", "/*", "*/", "\\", "\\'", "''", "$$", "a\nb", "{0}", "x') OR ('1'='1"],
+)
+def test_a_hostile_text_is_only_a_text(engine, text):
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    predicate = row_predicate(parse_rule(f'ColumnValues "x" = "{escaped}"'))
+    query = f"SELECT {predicate} FROM (SELECT unnest($1) AS x)"
+    assert engine.execute(query, [[text, "other", ""]]).fetchall() == [(True,), (False,), (False,)]
+
+
+@pytest.mark.parametrize("name", ["a b", 'say "x"', "x; DROP TABLE t", "it's", "--", "SELECT", "ünï", "a.b"])
+def test_a_hostile_name_is_only_a_name(engine, name):
+    quoted = name.replace('"', '""')
+    rule = 'IsComplete "' + name.replace('"', '\\"') + '"'
+    assert passing(engine, rule, ["'a'", "NULL"], column=f'"{quoted}"') == [True, False]
+
+
+RULES = [parse_rule(text) for text in ('IsComplete "x"', 'ColumnValues "x" > 2', 'ColumnValues "x" != 9')]
+FAILED = {
+    None: ('IsComplete "x"', 'ColumnValues "x" > 2', 'ColumnValues "x" != 9'),
+    1: ('ColumnValues "x" > 2',),
+    5: (),
+    9: ('ColumnValues "x" != 9',),
+}
+
+
+def test_a_mask_tells_which_rules_a_row_fails(engine):
+    [mask] = masks(RULES)
+    found = engine.execute(f"SELECT x, {mask} FROM (SELECT unnest([NULL, 1, 5, 9]) AS x)").fetchall()
+    assert {x: decode([value], RULES) for x, value in found} == FAILED
+
+
+def test_masks_become_texts_in_sql(engine):
+    [mask] = masks(RULES)
+    query = f"SELECT x, {reasons(['m'], RULES)} FROM (SELECT x, {mask} AS m FROM (SELECT unnest([NULL, 1, 5, 9]) AS x))"
+    assert dict(engine.execute(query).fetchall()) == {x: list(texts) or None for x, texts in FAILED.items()}
+
+
+def test_reasons_come_in_one_step_too(engine):
+    query = f"SELECT x, {reasons_expression(RULES)} FROM (SELECT unnest([NULL, 1, 5, 9]) AS x)"
+    assert dict(engine.execute(query).fetchall()) == {x: list(texts) or None for x, texts in FAILED.items()}
+
+
+def test_more_rules_than_a_mask_holds(engine):
+    rules = [parse_rule(f'ColumnValues "x" != {number}') for number in range(130)]
+    expressions = masks(rules)
+    [values] = engine.execute(f"SELECT {', '.join(expressions)} FROM (SELECT 129 AS x)").fetchall()
+    assert (len(expressions), decode(values, rules)) == (3, ('ColumnValues "x" != 129',))
+
+
+def test_no_rules_reject_nothing(engine):
+    assert engine.execute(f"SELECT {reasons_expression([])}, {reasons([], [])}").fetchall() == [(None, None)]
+
+
+ROWS = """(VALUES (0, 10, 'a', 1), (0, 11, 'a', 1), (0, 12, 'b', NULL), (0, 13, NULL, NULL), (0, 14, NULL, NULL),
+    (1, 20, 'a', 1), (1, 21, 'a', 2), (1, 22, 'c', NULL)) AS t(slot, id, x, y)"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "failing"),
+    [
+        ('IsUnique "x"', {10, 11, 20, 21}),
+        ('IsUnique "x" "y"', {10, 11}),
+        ('IsUnique "x" where "y = 1"', {10, 11}),
+        ('IsPrimaryKey "x"', {10, 11, 13, 14, 20, 21}),
+        ('IsPrimaryKey "x" "y"', {10, 11, 12, 13, 14, 22}),
+        ('IsPrimaryKey "x" where "slot = 1"', {20, 21}),
+        ('IsComplete "y"', {12, 13, 14, 22}),
+        ('IsComplete "y" with threshold >= 0.5', {12, 13, 14}),
+        ('IsComplete "y" with threshold > 0.1', set()),
+        ('IsComplete "y" where "x IS NOT NULL" with threshold > 0.66', set()),
+        ('IsComplete "y" where "x IS NOT NULL" with threshold between 0.5 and 0.6', {12, 22}),
+    ],
+)
+def test_which_rows_a_delivery_loses(engine, rule, failing):
+    query = failing_rows_query(parse_rule(rule), ROWS, "id", "slot")
+    assert {row for (row,) in engine.execute(query).fetchall()} == failing
+
+
+def test_without_slots_all_rows_are_one_delivery(engine):
+    query = failing_rows_query(parse_rule('IsUnique "x"'), ROWS, "id")
+    assert {row for (row,) in engine.execute(query).fetchall()} == {10, 11, 20, 21}
