@@ -1,0 +1,120 @@
+"""How `status` judges a pipeline, and how `logs` tells events, on a real (in-memory) ledger."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from penstock.entrypoints.cli import status
+from penstock.entrypoints.cli.output import Output
+from penstock.ledger.port import RetryPolicy
+from penstock.model.fates import Fates
+from penstock.model.runs import Result, Run
+from penstock.model.slots import Content, Delivery, Slot, Standing
+from penstock.testing.memory import MemoryLedger
+
+NOW = datetime(2024, 3, 4, 9, tzinfo=UTC)
+LEEDS = Slot("cafe", "landing/leeds.csv")
+LOST = {"code": "E302", "message": "the destination does not answer"}
+REFUSED = {"code": "E201", "message": "the file is not CSV"}
+
+
+class Story:
+    """A ledger and what happens to one slot in it."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger()
+        self.now = NOW
+
+    def deliver(self, content: str = "a") -> Story:
+        self.ledger.accept([Delivery(LEEDS, content=Content(content * 64, 10))], self.now)
+        return self
+
+    def claim(self) -> Run:
+        self.now += timedelta(seconds=10)
+        run = self.ledger.claim("w", self.now)
+        assert run
+        return run
+
+    def end(self, standing: Standing = Standing.PREPARED, error: dict[str, str] | None = None) -> Story:
+        run = self.claim()
+        result = Result(LEEDS, run.generations[0].number, standing, Fates(3, 3), rows={"orders": 3}, error=error)
+        run = self.ledger.prepared(run.id, run.epoch, self.now, [result], [], "f")
+        if not run.state.final:
+            self.ledger.loaded(run.id, run.epoch, self.now, [])
+            self.ledger.published(run.id, run.epoch, self.now)
+        return self
+
+    def fail(self, *, retry: bool) -> Story:
+        run = self.claim()
+        self.ledger.failed(run.id, run.epoch, self.now, LOST, retry=retry, policy=RetryPolicy())
+        return self
+
+
+def begun() -> Story:
+    story = Story().deliver()
+    story.claim()
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "state", "well"),
+    [
+        (Story, "never ran", True),
+        (lambda: Story().deliver(), "waiting", True),
+        (begun, "running", True),
+        (lambda: Story().deliver().end(), "ok", True),
+        (lambda: Story().deliver().fail(retry=True), "retrying", False),
+        (lambda: Story().deliver().fail(retry=False), "failed", False),
+        (lambda: Story().deliver().end(Standing.REFUSED, REFUSED), "failed", False),
+        (lambda: Story().deliver().end(Standing.SUSPENDED, {"code": "E204", "message": "…"}), "suspended", False),
+        (lambda: Story().deliver().end(Standing.REFUSED, REFUSED).deliver("b").end(), "ok", True),
+    ],
+)
+def test_a_pipeline_is_as_its_deliveries_are(story, state, well):
+    found = status.health(story().ledger, "cafe")
+    assert (found.state, found.well) == (state, well)
+
+
+def test_the_facts_name_the_problem():
+    told = status.facts(status.health(Story().deliver().end(Standing.REFUSED, REFUSED).ledger, "cafe"))
+    assert told["problems"] == [{"slot": "landing/leeds.csv", "standing": "refused", **REFUSED}]
+
+
+def test_every_state_has_its_place():
+    assert {"failed", "suspended", "retrying", "running", "waiting", "ok", "never ran"} == set(status.ORDER)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s ago"), (59, "59 s ago"), (61, "1 min ago"), (7200, "2 h ago"), (200000, "2 d ago")]
+)
+def test_how_long_ago(seconds, text):
+    assert status.ago(NOW, NOW + timedelta(seconds=seconds)) == text
+
+
+def shown(*, as_json: bool) -> list[str]:
+    out = Output(json=as_json, stdout=io.StringIO())
+    for event in status.events_after(Story().deliver().end().ledger, 0):
+        status.show(event, out)
+    return out.stdout.getvalue().splitlines()
+
+
+def test_events_are_lines_in_order():
+    kinds = [line.split()[3] for line in shown(as_json=False)]
+    assert (kinds[:3], kinds[-1]) == (["generation.accepted", "run.started", "run.prepared"], "run.finished")
+
+
+def test_events_keep_their_facts_as_json():
+    records = [json.loads(line) for line in shown(as_json=True)]
+    assert records[-1]["event"] == "run_finished"
+    assert records[-1]["rows"]["read"] == 3
+    assert [record["sequence"] for record in records] == list(range(1, len(records) + 1))
+
+
+@pytest.mark.parametrize(("about", "count"), [("", 7), ("cafe", 7), ("landing/leeds.csv", 2), ("other", 0)])
+def test_events_are_chosen_by_what_they_are_about(about, count):
+    events = list(status.events_after(Story().deliver().end().ledger, 0))
+    assert sum(status.concerns(event, about) for event in events) == count
