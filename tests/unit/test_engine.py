@@ -1,12 +1,12 @@
 """`prepare`: what becomes of every row of every file."""
 
 import pytest
+from tests.support.prepared import Bench
 
 import penstock as ps
 from penstock.errors import RowsUnaccounted, StepFailed
 from penstock.model.fates import Fates
 from penstock.model.slots import Standing
-from tests.support.prepared import Bench
 
 COLUMNS = {"id": "INTEGER", "name": "VARCHAR", "price": "DECIMAL(6,2)"}
 
@@ -87,8 +87,9 @@ def test_content_that_changed_since_it_was_accepted_is_not_loaded(tmp_path, shop
     bench.landing.store(b"1,tea,3\n", "landing/a.csv")
     from dataclasses import replace
 
-    from penstock.model.slots import Content, Generation, Kind, Slot
     from tests.support.prepared import NOW
+
+    from penstock.model.slots import Content, Generation, Kind, Slot
 
     stale = Generation(Slot("shop", "landing/a.csv"), 1, Kind.DELIVERY, 1, NOW, Content("0" * 64, 8))
     (result,) = bench.run([replace(stale)])
@@ -197,7 +198,7 @@ def test_a_step_that_raises_says_where_and_not_what(tmp_path):
     shop = pipeline()
 
     @shop.step
-    def broken(source: "pa.Table"):  # noqa: F821, UP037
+    def broken(source: "pa.Table"):  # noqa: F821
         raise ValueError("Richard Copeland")
 
     shop.load("broken", to=ps.lake())
@@ -235,14 +236,19 @@ def test_wide_steps_see_the_whole_delivery(tmp_path, chunk):
     shop.load("totals", to=ps.lake())
     bench = Bench(tmp_path, shop, chunk_bytes=chunk)
     bench.prepare(a__csv="1,tea,1\n2,jam,2\n" * 5 + "3,bad,x\n")
-    assert [(name, float(total)) for name, total in bench.rows("totals", "name, total")] == [("jam", 10.0), ("tea", 5.0)]
+    assert [(name, float(total)) for name, total in bench.rows("totals", "name, total")] == [
+        ("jam", 10.0),
+        ("tea", 5.0),
+    ]
 
 
 def test_dropped_columns_and_clear_values_are_nowhere(tmp_path):
     shop = pipeline(privacy={"name": ps.tokenize()})
     shop.checks("source", 'ColumnValues "price" >= 0')
     shop.load("source", to=ps.lake())
-    Bench(tmp_path, shop).prepare(a__csv="1,Richard Copeland,2\n2,Richard Copeland,-2\n3,Richard Copeland\n4,Richard Copeland,x\n")
+    Bench(tmp_path, shop).prepare(
+        a__csv="1,Richard Copeland,2\n2,Richard Copeland,-2\n3,Richard Copeland\n4,Richard Copeland,x\n"
+    )
     written = [path for zone in ("staging", "quarantine") for path in (tmp_path / zone).rglob("*") if path.is_file()]
     assert written
     assert not any(b"Copeland" in path.read_bytes() for path in written)
@@ -260,8 +266,9 @@ def test_tokens_are_hmacs_under_the_named_key(tmp_path):
 
 
 def test_encrypted_values_can_be_read_back_with_the_key(tmp_path):
-    from penstock.adapters.duckdb.encryption import decrypt
     from tests.support.prepared import KEY
+
+    from penstock.adapters.duckdb.encryption import decrypt
 
     shop = pipeline(privacy={"name": ps.encrypt()})
     shop.load("source", to=ps.lake())

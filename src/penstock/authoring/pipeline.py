@@ -140,11 +140,15 @@ class Pipeline:
             if disposition is Mode.MERGE and not key:
                 raise DefinitionError(f"table {table or relation!r}: merge needs a key", fix='key=["id"]')
             if disposition is Mode.PARTITION and not partition_by:
-                raise DefinitionError(f"table {table or relation!r}: partition needs columns", fix='partition_by=["day"]')
+                raise DefinitionError(
+                    f"table {table or relation!r}: partition needs columns", fix='partition_by=["day"]'
+                )
             self._check_table_name(table or relation, place)
             targets = (to,) if isinstance(to, Target) else tuple(to)
             self.loadings.append(
-                Loading(relation, table or relation, targets, disposition, tuple(key), order, conflict, tuple(partition_by))
+                Loading(
+                    relation, table or relation, targets, disposition, tuple(key), order, conflict, tuple(partition_by)
+                )
             )
 
     def load_all(self, *, to: Target | Sequence[Target], mode: str = "merge") -> None:

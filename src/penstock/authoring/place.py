@@ -22,7 +22,7 @@ class Place:
 
 def here() -> Place:
     """The place of the nearest caller outside this package."""
-    frame = sys._getframe(1)
+    frame = sys._getframe(1)  # noqa: SLF001  the standard way to a caller, as in logging
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     return Place(shorten(frame.f_code.co_filename), frame.f_lineno)

@@ -1,4 +1,4 @@
-"""Marks for personal data. They are applied while a source is read: nothing behind the landing zone sees the clear value.
+"""Marks for personal data, applied while a source is read: nothing behind the landing zone sees the clear value.
 
 Every keyed mark uses a key of the secret store by its id (`privacy_key` holds the current id and key; see the how-to
 on rotation). HMAC-SHA256 follows RFC 2104; encryption is AES-SIV, RFC 5297.

@@ -29,7 +29,8 @@ class ColumnType:
         name = canonical(match[1].replace(" ", "")) if match else ""
         if not match or (name == "JSON" and match[1].upper() != "JSON"):
             raise DefinitionError(
-                f"column {column!r} has the unknown type {text!r}", fix=f"use one of {', '.join(PLAIN)}, DECIMAL(p,s), JSON"
+                f"column {column!r} has the unknown type {text!r}",
+                fix=f"use one of {', '.join(PLAIN)}, DECIMAL(p,s), JSON",
             )
         formats = tuple(item.replace("''", "'") for item in _FORMAT.findall(match[2]))
         if formats and name not in _TIMED:
@@ -59,7 +60,9 @@ class Source:
 
 def _columns(declared: Mapping[str, str]) -> tuple[tuple[str, ColumnType], ...]:
     if not declared:
-        raise DefinitionError("the source declares no columns", fix='columns={"name": "VARCHAR", …} in the file\'s order')
+        raise DefinitionError(
+            "the source declares no columns", fix='columns={"name": "VARCHAR", …} in the file\'s order'
+        )
     for name in declared:
         if name.lower() in RESERVED or name.startswith("_penstock"):
             raise DefinitionError(f"column name {name!r} is reserved", fix="declare it under another name (aliases=…)")

@@ -73,7 +73,9 @@ def from_function(
     forms = tuple(_form(parameter, name, place) for parameter in parameters.values())
     if any(forms) and not all(forms):
         raise StepError(
-            f"step {name!r} annotates some inputs and not others", at=str(place), fix="annotate every parameter, or none"
+            f"step {name!r} annotates some inputs and not others",
+            at=str(place),
+            fix="annotate every parameter, or none",
         )
     shared = {"rowwise": rowwise, "filters": filters, "per_distinct": per_distinct}
     if all(forms):

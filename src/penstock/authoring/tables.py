@@ -32,7 +32,11 @@ class Owned:
 
 
 def entity(
-    *natural: str, attributes: list[str] | None = None, id: str = "", order: str = "", conflict: str = "latest"  # noqa: A002
+    *natural: str,
+    attributes: list[str] | None = None,
+    id: str = "",  # noqa: A002  the word for it
+    order: str = "",
+    conflict: str = "latest",
 ) -> Entity:
     """An entity with its natural key, e.g. `ps.entity("name", "size")`.
 
@@ -50,7 +54,10 @@ def entity(
 
 
 def owned(
-    *columns: str, refs: list[str] | None = None, key: list[str] | None = None, id: str = ""  # noqa: A002
+    *columns: str,
+    refs: list[str] | None = None,
+    key: list[str] | None = None,
+    id: str = "",  # noqa: A002  the word for it  # noqa: A002
 ) -> Owned:
     """Rows of their own: one for each source row, or, with `key`, one for each row of the normalised step.
 

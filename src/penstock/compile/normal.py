@@ -57,8 +57,9 @@ def _known(name: str, table: Entity | Owned, columns: Mapping[str, object], rela
 def _entity_spec(name: str, table: Entity) -> TableSpec:
     natural = (*table.natural, *table.attributes) if table.conflict == "version" else table.natural
     return TableSpec(
-        name, Mode.MERGE, (identity_of(name, table),), ROW, True, natural, table.order, table.conflict
-    )
+        name, Mode.MERGE, (identity_of(name, table),), shared=True, natural=natural, order=table.order,
+        conflict=table.conflict,
+    )  # fmt: skip
 
 
 def _owned_spec(name: str, table: Owned, normalization: Normalization, entities: Mapping[str, Entity]) -> TableSpec:
@@ -80,7 +81,7 @@ def key_columns(table: Entity) -> tuple[str, ...]:
 
 
 def keyed(name: str, table: Entity, relation: str) -> str:
-    """The distinct natural keys of a relation with their surrogate keys: joined to wherever the entity is referred to."""
+    """The distinct natural keys of a relation with their surrogate keys, to be joined where the entity is meant."""
     columns = key_columns(table)
     listed = ", ".join(quote_identifier(column) for column in columns)
     identity = quote_identifier(identity_of(name, table))
@@ -96,10 +97,10 @@ def contributions(name: str, table: Entity, relation: str) -> str:
     picked = "".join(
         f", arg_max_null({quote_identifier(column)}, {order}) AS {quote_identifier(column)}" for column in rest
     )
-    return (
-        f"SELECT {surrogate(columns)} AS {quote_identifier(identity_of(name, table))}, {listed}{''.join(f', {quote_identifier(column)}' for column in rest)}, "
-        f"{ROW}, {SLOT} FROM (SELECT {SLOT}, {listed}{picked}, max({ROW}) AS {ROW} FROM {relation} GROUP BY {SLOT}, {listed})"
-    )
+    words = f"SELECT {SLOT}, {listed}{picked}, max({ROW}) AS {ROW} FROM {relation} GROUP BY {SLOT}, {listed}"
+    attributes = "".join(f", {quote_identifier(column)}" for column in rest)
+    identity = quote_identifier(identity_of(name, table))
+    return f"SELECT {surrogate(columns)} AS {identity}, {listed}{attributes}, {ROW}, {SLOT} FROM ({words})"
 
 
 def owned_rows(name: str, table: Owned, normalization: Normalization, relation: str, *, distinct: bool) -> str:
@@ -115,7 +116,9 @@ def owned_rows(name: str, table: Owned, normalization: Normalization, relation: 
     picked |= {column: f"r.{quote_identifier(column)}" for column in table.columns}
     if table.key and not any(value == f"r.{ROW}" for value in picked.values()):
         picked = {ROW: f"r.{ROW}"} | picked
-    joins = "".join(f" JOIN _key_{ref} AS k_{ref} ON {_same(ref, entities[ref])}" for ref in table.refs if ref in entities)
+    joins = "".join(
+        f" JOIN _key_{ref} AS k_{ref} ON {_same(ref, entities[ref])}" for ref in table.refs if ref in entities
+    )
     listed = ", ".join(f"{value} AS {quote_identifier(column)}" for column, value in picked.items())
     once = f"DISTINCT ON (r.{ROW}) " if distinct else ""
     return f"SELECT {once}{listed}, r.{SLOT} AS {SLOT} FROM {relation} AS r{joins}"

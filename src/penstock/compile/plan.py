@@ -10,6 +10,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from penstock.authoring.pipeline import SOURCE, Pipeline
@@ -99,11 +100,11 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     shapes = _shapes(pipeline, reading)
     normalizations = {item.relation: item for item in pipeline.normalizations}
     chunked = _chunk_level(pipeline, shapes)
-    tables, keys = _tables(pipeline, shapes, chunked, normalizations, reading)
+    tables, keys = _tables(pipeline, shapes, chunked, normalizations)
     rules: dict[str, tuple[CheckSpec, ...]] = {}
     for spec, _ in pipeline.rules:
         rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
-    needed = _needed(pipeline, shapes, tables, keys, rules)
+    needed = _needed(pipeline, shapes, tables, rules)
     steps = tuple(
         _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))
         for step in pipeline.order()
@@ -171,27 +172,20 @@ def _origin(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, colu
 
 
 def _tables(
-    pipeline: Pipeline,
-    shapes: Mapping[str, Shape],
-    chunked: set[str],
-    normalizations: Mapping[str, Normalization],
-    reading: Reading,
+    pipeline: Pipeline, shapes: Mapping[str, Shape], chunked: set[str], normalizations: Mapping[str, Normalization]
 ) -> tuple[tuple[TablePlan, ...], tuple[tuple[str, str], ...]]:
+    """The plans of all tables, in the order of loading, and the key tables that they join."""
     tables: list[TablePlan] = []
     keys: dict[str, str] = {}
     for loading in pipeline.loadings:
         normalization = normalizations.get(loading.relation)
         if normalization is None or loading.table not in normalization.tables:
-            tables.append(_plain_table(loading, shapes, chunked, reading))
+            tables.append(_plain_table(loading, chunked))
             continue
         known = shapes[loading.relation].requires if loading.relation in shapes else {}
         spec = normal.specs(normalization, known)[loading.table]
+        origin = partial(_origin_of, pipeline, shapes, loading.relation)
         declared = normalization.tables[loading.table]
-
-        def origin(table: Entity | Owned, relation: str = loading.relation) -> str:
-            wanted = (*table.natural, *table.attributes) if isinstance(table, Entity) else table.columns
-            return _origin(pipeline, shapes, relation, wanted)
-
         if isinstance(declared, Entity):
             base = origin(declared)
             keys[loading.table] = normal.keyed(loading.table, declared, GOOD + base)
@@ -199,10 +193,15 @@ def _tables(
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec)))
         else:
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
-            grain = base == SOURCE or bool(declared.key)
-            sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=not grain)
+            once = base != SOURCE and not declared.key
+            sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=once)
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql))
     return tuple(tables), tuple(keys.items())
+
+
+def _origin_of(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, table: Entity | Owned) -> str:
+    wanted = (*table.natural, *table.attributes) if isinstance(table, Entity) else table.columns
+    return _origin(pipeline, shapes, relation, wanted)
 
 
 def _row_grain(table: Owned, normalization: Normalization, origin: Callable[[Entity | Owned], str]) -> str:
@@ -216,10 +215,11 @@ def _combine(spec: TableSpec) -> str:
     """Parts of one slot's contributions become one row for each key: the same winner as inside a part."""
     key = ", ".join(quote_identifier(column) for column in spec.key)
     order = f"({quote_identifier(spec.order)}, {ROW})" if spec.order else ROW
-    return f"SELECT * FROM _parts QUALIFY row_number() OVER (PARTITION BY {key}, {SLOT} ORDER BY {order} DESC NULLS LAST) = 1"
+    ranked = f"row_number() OVER (PARTITION BY {key}, {SLOT} ORDER BY {order} DESC NULLS LAST)"
+    return f"SELECT * FROM _parts QUALIFY {ranked} = 1"
 
 
-def _plain_table(loading: Loading, shapes: Mapping[str, Shape], chunked: set[str], reading: Reading) -> TablePlan:
+def _plain_table(loading: Loading, chunked: set[str]) -> TablePlan:
     shared = loading.mode is Mode.MERGE
     spec = TableSpec(
         loading.table, loading.mode, loading.key, ROW, shared, loading.key, loading.order, loading.conflict,
@@ -231,7 +231,9 @@ def _plain_table(loading: Loading, shapes: Mapping[str, Shape], chunked: set[str
     if not shared:
         return TablePlan(spec, loading.to, loading.relation, within, f"SELECT {identity} FROM {relation}")
     plan = TablePlan(spec, loading.to, loading.relation, within, "", _combine(spec))
-    sql = plan.combine.replace("SELECT * FROM _parts", f"SELECT * EXCLUDE ({ROW}, {SLOT}), {ROW}, {SLOT} FROM {relation}")
+    sql = plan.combine.replace(
+        "SELECT * FROM _parts", f"SELECT * EXCLUDE ({ROW}, {SLOT}), {ROW}, {SLOT} FROM {relation}"
+    )
     return TablePlan(spec, loading.to, loading.relation, within, sql, plan.combine)
 
 
@@ -239,7 +241,6 @@ def _needed(
     pipeline: Pipeline,
     shapes: Mapping[str, Shape],
     tables: tuple[TablePlan, ...],
-    keys: tuple[tuple[str, str], ...],
     rules: Mapping[str, tuple[CheckSpec, ...]],
 ) -> dict[str, set[str] | None]:
     """For each SQL step the columns that are read from it; None where all may be."""
@@ -294,25 +295,27 @@ def _step_plan(
     step: Step, shape: Shape | None, chunked: set[str], needed: Mapping[str, set[str] | None], readers: int
 ) -> StepPlan:
     within = step.name in chunked
-    if step.function is not None:
+    if shape is None:
         return StepPlan(
             step.name, step.inputs, within, function=step.function, forms=step.forms,
             counted=within and not step.filters, filters=step.filters,
         )  # fmt: skip
-    assert shape is not None  # a step is a query or a function
-    wanted = needed.get(step.name)
-    known = bool(shape.columns) and wanted is not None and wanted <= set(shape.columns)
-    columns = tuple(name for name in shape.columns if name in wanted) if known and wanted is not None else ()
-    counted = within and not shape.preserves and not step.filters
+    columns = _stored_columns(shape, needed.get(step.name))
     sql = shape.sql
     if step.per_distinct:
-        sql = per_distinct(
-            step.query, step.inputs[0], step.per_distinct, shape, columns or shape.columns, where=str(step.place)
-        )
+        wanted = columns or shape.columns
+        sql = per_distinct(step.query, step.inputs[0], step.per_distinct, shape, wanted, where=str(step.place))
     return StepPlan(
-        step.name, step.inputs, within, sql, counted=counted, filters=step.filters,
-        stored=not within or readers > 1, columns=columns,
+        step.name, step.inputs, within, sql, counted=within and not shape.preserves and not step.filters,
+        filters=step.filters, stored=not within or readers > 1, columns=columns,
     )  # fmt: skip
+
+
+def _stored_columns(shape: Shape, wanted: set[str] | None) -> tuple[str, ...]:
+    """The columns of a step that are worth keeping; none where all may be needed."""
+    if wanted is None or not shape.columns or not wanted <= set(shape.columns):
+        return ()
+    return tuple(name for name in shape.columns if name in wanted)
 
 
 def _spilled(

@@ -87,7 +87,8 @@ class Reading:
     def _cast_mask(self) -> str:
         """0 for all good rows, at the price of one comparison a typed column."""
         parts = [
-            f"CASE WHEN {quote_identifier(name)} IS NULL AND {self.text_of(name)} IS NOT NULL THEN {1 << bit} ELSE 0 END"
+            f"CASE WHEN {quote_identifier(name)} IS NULL AND {self.text_of(name)} IS NOT NULL "
+            f"THEN {1 << bit} ELSE 0 END"
             for bit, (name, _) in enumerate(self.typed)
         ]
         return f"({' | '.join(parts)})::BIGINT" if parts else "0::BIGINT"
@@ -146,10 +147,13 @@ def _protect(mark: Mark, text: str) -> str:
     hmac = f"sha256(getvariable('opad') || unhex(sha256(getvariable('ipad') || encode({text}))))"
     last = f"right({text}, {mark.keep_last})"
     if mark.kind == "mask":
-        return f"repeat('*', length({text}) - least({mark.keep_last}, length({text}) // 2)) || right({text}, least({mark.keep_last}, length({text}) // 2))"
+        shown = f"least({mark.keep_last}, length({text}) // 2)"
+        return f"repeat('*', length({text}) - {shown}) || right({text}, {shown})"
     if mark.kind == "hash":
         return hmac
     if mark.kind == "encrypt":
         return f"getvariable('key_id') || ':' || penstock_encrypt({text})"
-    tail = f" || CASE WHEN length({text}) >= {2 * mark.keep_last} THEN ':' || {last} ELSE '' END" if mark.keep_last else ""
+    tail = (
+        f" || CASE WHEN length({text}) >= {2 * mark.keep_last} THEN ':' || {last} ELSE '' END" if mark.keep_last else ""
+    )
     return f"getvariable('key_id') || ':' || {hmac}{tail}"

@@ -1,8 +1,8 @@
 """What a SQL step is: proven from its text.
 
 A step is *row-wise* when each output row comes from exactly one input row: one relation in FROM (perhaps through
-nested selects), expressions over its columns, `unnest`, WHERE; no join, group, window, distinct, limit, set operation or
-subquery. A row-wise step gets `_row` and `_slot` added to each of its selects, by insertion into the author's own
+nested selects), expressions over its columns, `unnest`, WHERE; no join, group, window, distinct, limit, set operation
+or subquery. A row-wise step gets `_row` and `_slot` added to each of its selects, by insertion into the author's own
 text, which is otherwise left as it is. Everything else is wide.
 
 Two alternatives were weighed: generating the SQL again from the parsed tree (sqlglot may change its meaning in
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]
 
 from penstock.compile.sql import quote_identifier
 from penstock.compile.words import AGGREGATES, CLOCKS, OUTSIDE, VOLATILE
@@ -66,14 +66,20 @@ def analyse(query: str, inputs: tuple[str, ...], columns: Mapping[str, tuple[str
     tree = _parse(query, where)
     _refuse_outside(tokens, tree, inputs, where)
     try:
-        if len(inputs) != 1:
-            raise _Wide("it has more than one input")
-        _refuse_aggregates(tokens)
-        selects = _selects(tree, inputs[0])
-        _check_order(tokens, selects)
+        selects = _proven(tokens, tree, inputs)
     except _Wide as reason:
         return Shape(query, rowwise=False, why=str(reason))
     return _shape(query, tokens, selects, columns.get(inputs[0], ()))
+
+
+def _proven(tokens: list[Token], tree: exp.Query, inputs: tuple[str, ...]) -> list[exp.Select]:
+    """The selects of a row-wise statement, from the outermost in. Raises `_Wide`."""
+    if len(inputs) != 1:
+        raise _Wide("it has more than one input")
+    _refuse_aggregates(tokens)
+    selects = _selects(tree, inputs[0])
+    _check_order(tokens, selects)
+    return selects
 
 
 def _tokens(query: str, where: str) -> list[Token]:
@@ -83,7 +89,7 @@ def _tokens(query: str, where: str) -> list[Token]:
         raise _broken(error, where) from None
 
 
-def _parse(query: str, where: str) -> exp.Expression:
+def _parse(query: str, where: str) -> exp.Query:
     try:
         statements = [tree for tree in sqlglot.parse(query, dialect="duckdb") if tree is not None]
     except SqlglotError as error:
@@ -98,7 +104,7 @@ def _broken(error: SqlglotError, where: str) -> StepError:
     return StepError("the SQL of this step is not valid", at=where, why=first)
 
 
-def _refuse_outside(tokens: list[Token], tree: exp.Expression, inputs: tuple[str, ...], where: str) -> None:
+def _refuse_outside(tokens: list[Token], tree: exp.Query, inputs: tuple[str, ...], where: str) -> None:
     for word, called in _words(tokens):
         if (called and word in VOLATILE) or word in CLOCKS:
             raise StepError(
@@ -135,7 +141,7 @@ def _refuse_aggregates(tokens: list[Token]) -> None:
             raise _Wide(f"it aggregates ({word})")
 
 
-def _selects(tree: exp.Expression, source: str) -> list[exp.Select]:
+def _selects(tree: exp.Query, source: str) -> list[exp.Select]:
     """The chain of selects from the outermost to the one that reads the input. Raises `_Wide`."""
     chain: list[exp.Select] = []
     node: exp.Expression = tree
@@ -188,7 +194,9 @@ def _shape(query: str, tokens: list[Token], selects: list[exp.Select], columns: 
             sql = f"{sql[:position]} {ROW}, {SLOT},{sql[position:]}"
     filters = any(select.args.get("where") for select in selects)
     unnests = any(select.args.get("joins") or _unnests(select) for select in selects)
-    return Shape(sql, True, not (filters or unnests), filters, known, same)
+    return Shape(
+        sql, rowwise=True, preserves=not (filters or unnests), filters=filters, requires=known, passthrough=same
+    )
 
 
 def _unnests(select: exp.Select) -> bool:
@@ -223,7 +231,9 @@ def _through(
         else:
             kept.pop(name, None)
         scope = outer | known
-        outer[name] = frozenset().union(*(scope.get(column.name, _all_of(known)) for column in value.find_all(exp.Column)))
+        outer[name] = frozenset().union(
+            *(scope.get(column.name, _all_of(known)) for column in value.find_all(exp.Column))
+        )
     return outer, kept
 
 
@@ -232,9 +242,7 @@ def _all_of(known: Mapping[str, frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*known.values()) if known else frozenset()
 
 
-def per_distinct(
-    query: str, source: str, column: str, shape: Shape, wanted: tuple[str, ...], *, where: str
-) -> str:
+def per_distinct(query: str, source: str, column: str, shape: Shape, wanted: tuple[str, ...], *, where: str) -> str:
     """Rewrite a row-wise step so that its expressions are evaluated once for each distinct value of `column`.
 
     Only a single select without WHERE or unnest whose computed expressions use no other column can be rewritten.
@@ -247,7 +255,9 @@ def per_distinct(
         raise StepError(
             f"per_distinct={column!r} does not fit this step",
             at=where,
-            why=f"{', '.join(wrong)} depends on other columns" if wrong else "it is not one plain SELECT over one input",
+            why=f"{', '.join(wrong)} depends on other columns"
+            if wrong
+            else "it is not one plain SELECT over one input",
             fix="compute from that one column only, or leave per_distinct out",
         )
     items = [item for item in tree.expressions if _star(item) is None and item.alias_or_name in computed]

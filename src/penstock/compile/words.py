@@ -1,4 +1,4 @@
-"""Words of DuckDB's SQL that decide what a step is. Read off `duckdb_functions()` of DuckDB 2.0; a test compares them."""
+"""Words of DuckDB's SQL that decide what a step is, read off `duckdb_functions()`; a test compares them."""
 
 from __future__ import annotations
 

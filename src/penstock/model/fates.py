@@ -35,7 +35,8 @@ class Fates:
         """Raise `RowsUnaccounted` unless every row that was read has exactly one fate."""
         if self.told != self.read:
             raise RowsUnaccounted(
-                f"{abs(self.read - self.told)} of {self.read} rows are {'missing' if self.told < self.read else 'double'}",
+                f"{abs(self.read - self.told)} of {self.read} rows "
+                f"{'have no fate' if self.told < self.read else 'have two fates'}",
                 at=where,
                 why=f"kept {self.kept} + filtered {self.filtered} + deduplicated {self.deduplicated}"
                 f" + quarantined {self.quarantined} = {self.told}, but the input holds {self.read} records",

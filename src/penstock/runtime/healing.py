@@ -89,7 +89,9 @@ def judged(rejects: Sequence[Reject], histories: Mapping[Slot, Sequence[Generati
         again[Slot(reject.pipeline, reject.slot), reject.generation].add(reject.line)
     for reject in rejects:
         slot = Slot(reject.pipeline, reject.slot)
-        yield _judged(reject, histories.get(slot, ()), {number: lines for (s, number), lines in again.items() if s == slot})
+        yield _judged(
+            reject, histories.get(slot, ()), {number: lines for (s, number), lines in again.items() if s == slot}
+        )
 
 
 def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, set[int]]) -> Reject:

@@ -86,9 +86,7 @@ class Intake:
         return accepted
 
     def _deliveries(self, found: Found, cause: str, fingerprints: Mapping[str, str]) -> list[Delivery]:
-        wanted = [
-            match for match in matches(self.pipelines, found.address) if not self._known(match.pipeline, found)
-        ]
+        wanted = [match for match in matches(self.pipelines, found.address) if not self._known(match.pipeline, found)]
         if not wanted:
             return []
         content = self.landing.content(found.address)

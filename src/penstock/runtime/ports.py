@@ -16,7 +16,7 @@ from penstock.model.tables import Load, Loaded
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object in the landing zone. `version` changes whenever the object is written (a hint; identity is the hash)."""
+    """An object in the landing zone. `version` changes whenever it is written (a hint: identity is the hash)."""
 
     address: str
     size: int

@@ -19,7 +19,8 @@ class Difference:
     """One thing that is not as it should be."""
 
     kind: str
-    """`not_accepted`, `changed`, `rows_missing`, `rows_double`, `rows_differ`, `not_loaded`, `unknown_rows`, `old_generation`."""
+    """`not_accepted`, `changed`, `unfinished`, `not_loaded`, `rows_missing`, `rows_double`, `rows_differ` (as many,
+    but not the same), or `unknown_rows`."""
     pipeline: str
     slot: str
     destination: str = ""
@@ -61,9 +62,7 @@ def _sum(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
     return {name: first.get(name, 0) + second.get(name, 0) for name in {*first, *second}}
 
 
-def compare_destination(
-    plan: Plan, record: Record, destination: Destination, name: str
-) -> Iterator[Difference]:
+def compare_destination(plan: Plan, record: Record, destination: Destination, name: str) -> Iterator[Difference]:
     """Owned rows, slot by slot: counted at the destination from the rows themselves."""
     owned = [
         table.spec.name
@@ -100,9 +99,7 @@ def _compare_slot(
             yield Difference("rows_differ", slot.pipeline, slot.address, name, table, want, have)
 
 
-def compare_landing(
-    pipeline: str, record: Record, objects: Iterable[tuple[Found, str]]
-) -> Iterator[Difference]:
+def compare_landing(pipeline: str, record: Record, objects: Iterable[tuple[Found, str]]) -> Iterator[Difference]:
     """Objects of a pipeline (with their hash) against the ledger: everything that lies there was accepted as it is."""
     for found, sha256 in objects:
         history = record.history(Slot(pipeline, found.address))

@@ -27,6 +27,7 @@ Listener = Callable[[str, Run], None]
 
 
 def utc_now() -> datetime:
+    """The clock of production."""
     return datetime.now(UTC)
 
 
@@ -86,7 +87,9 @@ class Worker:
             run = self._failed(run, StorageUnavailable("the store failed", why=error.strerror or type(error).__name__))
         except Exception as error:
             log.exception("Unexpected error", extra={"action": "run_broken", "run_id": run.id})
-            run = self._failed(run, PenstockError(f"unexpected {type(error).__name__}", why="see the log for its place"))
+            run = self._failed(
+                run, PenstockError(f"unexpected {type(error).__name__}", why="see the log for its place")
+            )
         return run
 
     def _failed(self, run: Run, error: PenstockError) -> Run:
@@ -169,8 +172,7 @@ def _loadable(run: Run) -> list[Generation]:
     return [
         generation
         for generation in run.generations
-        if generation.kind is Kind.WITHDRAWAL
-        or passed.get(generation.slot) in (Standing.PREPARED, Standing.LOADED)
+        if generation.kind is Kind.WITHDRAWAL or passed.get(generation.slot) in (Standing.PREPARED, Standing.LOADED)
     ]
 
 

@@ -29,16 +29,17 @@ from penstock.wiring import settings as reading
 
 if TYPE_CHECKING:
     from penstock.adapters.duckdb.engine import DuckEngine
+    from penstock.adapters.files.watch import Watcher
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.tables import Target
     from penstock.compile.plan import Plan
-    from penstock.adapters.files.watch import Watcher
     from penstock.runtime.ports import Destination
 
 POLL_SECONDS = 0.02
 
 
 ALL = 1_000_000
+EVERYTHING = Selection(status=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,13 @@ class Project:
         raise explain(chosen, address)
 
     def accept(
-        self, pipeline: str, addresses: Sequence[str], *, reload: bool = False, hard: bool | None = None, cause: str = "run"
+        self,
+        pipeline: str,
+        addresses: Sequence[str],
+        *,
+        reload: bool = False,
+        hard: bool | None = None,
+        cause: str = "run",
     ) -> list[Acceptance]:
         """Put objects of the landing zone before the ledger."""
         deliveries = [
@@ -314,7 +321,7 @@ class Project:
 
     # --- healing -------------------------------------------------------------------------------------------------
 
-    def rejects(self, selection: Selection = Selection()) -> Iterator[Reject]:
+    def rejects(self, selection: Selection = EVERYTHING) -> Iterator[Reject]:
         """Rejected rows with their status."""
         from penstock.adapters.duckdb.rejects import read_rejects
 
@@ -330,7 +337,7 @@ class Project:
     def replay(
         self, selection: Selection, edits: Sequence[Mapping[str, Any]] = (), listener: Listener = ignore
     ) -> list[Outcome]:
-        """Send open rejects again as patches of their slots, with edits of `{"slot", "line", "set": {column: text}}`."""
+        """Send open rejects again as patches of their slots. An edit is `{"slot", "line", "set": {column: text}}`."""
         chosen = list(self.rejects(selection))
         if not chosen:
             raise UsageError("no open reject is selected", fix="penstock quarantine list")
@@ -381,7 +388,9 @@ class Project:
                 if found is not None:
                     address, base = found
                     return Origin(name, address, row - base, self._generation_of(Slot(name, address), row - base))
-        raise UnknownName(f"no loaded row has the identity {row}", fix="take it from the table's key or its _row column")
+        raise UnknownName(
+            f"no loaded row has the identity {row}", fix="take it from the table's key or its _row column"
+        )
 
     def _generation_of(self, slot: Slot, line: int) -> int:
         """The generation that brought a line: the newest loaded patch of it, else the newest loaded delivery."""
@@ -414,7 +423,9 @@ class Project:
 
     # --- serving -------------------------------------------------------------------------------------------------
 
-    def supervisor(self, *, workers: int | None = None, accepted: Callable[[list[Acceptance]], None] = _unheard) -> Supervisor:
+    def supervisor(
+        self, *, workers: int | None = None, accepted: Callable[[list[Acceptance]], None] = _unheard
+    ) -> Supervisor:
         """A supervisor with its workers; `workers=0` is one thread of this process."""
         from penstock.wiring.processes import ProcessPool, ThreadPool
 

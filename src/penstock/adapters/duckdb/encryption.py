@@ -21,7 +21,9 @@ def _cipher(key: KeyLike) -> object:
     from cryptography.hazmat.primitives.hashes import SHA512
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    derived = HKDF(algorithm=SHA512(), length=64, salt=None, info=b"penstock encrypt " + key.id.encode()).derive(key.secret)
+    derived = HKDF(algorithm=SHA512(), length=64, salt=None, info=b"penstock encrypt " + key.id.encode()).derive(
+        key.secret
+    )
     return AESSIV(derived)
 
 

@@ -29,15 +29,17 @@ from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, Suspended
 from penstock.model.faults import point
 from penstock.model.rows import ROW, SEQUENCE, SLOT
-from penstock.model.slots import Standing
+from penstock.model.slots import Generation, Standing
 from penstock.runtime.ports import Landing, Preparation, Prepared
+
+LIMITS = Limits()
 
 
 class DuckEngine:
     """The engine of one machine. Holds no state between runs."""
 
     def __init__(
-        self, landing: Landing, zones: Path, resources: Resources, key: Key | None = None, limits: Limits = Limits()
+        self, landing: Landing, zones: Path, resources: Resources, key: Key | None = None, limits: Limits = LIMITS
     ) -> None:
         self.landing, self.zones, self.resources, self.key, self.limits = landing, zones, resources, key, limits
 
@@ -65,7 +67,7 @@ class _Preparing:
         self.staging = Staging(session, engine.zones / "staging" / place)
         self.quarantine = Quarantine(session, work, engine.zones / "quarantine" / place)
         self.tallies = {
-            item.ordinal: Tally(item.generation, item.ordinal, _hard(work, item.generation.hard)) for item in work.inputs
+            item.ordinal: Tally(item.generation, item.ordinal, _hard(work, item.generation)) for item in work.inputs
         }
 
     def run(self) -> Prepared:
@@ -82,7 +84,13 @@ class _Preparing:
 
     def _name_slots(self) -> None:
         rows = [
-            (tally.ordinal, tally.base, tally.generation.sequence, tally.generation.slot.address, tally.generation.number)
+            (
+                tally.ordinal,
+                tally.base,
+                tally.generation.sequence,
+                tally.generation.slot.address,
+                tally.generation.number,
+            )
             for tally in self.tallies.values()
         ]
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -254,7 +262,8 @@ class _Preparing:
                 continue
             listed = ", ".join(quote_literal(path) for path in parts)
             self.session.run(
-                f"CREATE OR REPLACE VIEW chunk._parts AS SELECT *, {tally.ordinal} AS {SLOT} FROM read_parquet([{listed}])"
+                "CREATE OR REPLACE VIEW chunk._parts AS "
+                f"SELECT *, {tally.ordinal} AS {SLOT} FROM read_parquet([{listed}])"
             )
             combined = f"SELECT * EXCLUDE ({SLOT}) FROM ({table.combine})"
             tally.rows[table.spec.name] = self.staging.replace(table.spec.name, combined, since=start)
@@ -269,7 +278,9 @@ class _Preparing:
             wide_steps(self.session, self.plan, sources, tally)
             mine = {tally.ordinal: tally}
             rules = slot_rules(self.plan, chunked=False)
-            judge_slots(self.session, rules, {s.relation: f"chunk.{quote_identifier(GOOD + s.relation)}" for s in rules}, mine)
+            judge_slots(
+                self.session, rules, {s.relation: f"chunk.{quote_identifier(GOOD + s.relation)}" for s in rules}, mine
+            )
             if tally.good:
                 self._stage(mine, chunked=False)
 
@@ -278,8 +289,9 @@ class _Preparing:
         return {name: f"chunk.{quote_identifier(prefix + name)}" for name in names}
 
 
-def _hard(work: Preparation, override: bool | None) -> bool:
-    return work.hard if override is None else override
+def _hard(work: Preparation, generation: Generation) -> bool:
+    """The person's word for this run, else what pipeline and environment say."""
+    return work.hard if generation.hard is None else generation.hard
 
 
 def _suspended(tally: Tally) -> Suspended:

@@ -13,7 +13,7 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -118,14 +118,25 @@ class Feed:
             return
         digest = hashlib.sha256()
         with closing(stream):
-            chunks = _opened(self.plan.source, stream, self.limits, self.resources.chunk_bytes, tally.base, digest, careful)
-            if generation.kind is Kind.PATCH:
+            patch = generation.kind is Kind.PATCH
+            chunks = self._opened(stream, tally.base, digest, careful=careful or patch)
+            if patch:
                 fixes = read_fixes(self.landing, generation.fixes)
                 yield patched(chunks, self.plan.source, frozenset(generation.lines), fixes, tally.base)
             else:
                 yield from chunks
         if generation.content and digest.hexdigest() != generation.content.sha256:
             tally.end(Standing.SUPERSEDED, _changed(generation.slot.address))
+
+    def _opened(self, stream: BinaryIO, base: int, digest: Any, *, careful: bool) -> Iterator[Chunk]:
+        source, size = self.plan.source, self.resources.chunk_bytes
+        dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
+        layout = Layout(source.names, dialect, source.aliases, self.limits)
+        if source.format == "json_lines":
+            return open_json_lines(stream, layout, chunk_bytes=size, base=base, digest=digest)
+        if source.format == "json":
+            return open_json(stream, layout, chunk_bytes=size, base=base, digest=digest)
+        return open_records(stream, layout, chunk_bytes=size, base=base, digest=digest, careful=careful)
 
     def _open(self, tally: Tally) -> BinaryIO | None:
         address = tally.generation.slot.address
@@ -155,18 +166,6 @@ def _changed(address: str) -> PenstockError:
         why="it was written again before it was read",
         fix="what is there now is accepted as the next generation",
     )
-
-
-def _opened(
-    source: Source, stream: BinaryIO, limits: Limits, size: int, base: int, digest: Any, careful: bool
-) -> Iterator[Chunk]:
-    dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
-    layout = Layout(source.names, dialect, source.aliases, limits)
-    if source.format == "json_lines":
-        return open_json_lines(stream, layout, chunk_bytes=size, base=base, digest=digest)
-    if source.format == "json":
-        return open_json(stream, layout, chunk_bytes=size, base=base, digest=digest)
-    return open_records(stream, layout, chunk_bytes=size, base=base, digest=digest, careful=careful)
 
 
 def read_fixes(landing: Landing, address: str) -> dict[int, Mapping[str, str]]:
@@ -201,7 +200,10 @@ def patched(
     still = tuple(item for item in rejected if item.line not in mended)
     data = text.getvalue().encode()
     last = max(lines, default=1)
-    return Chunk(data, columns, True, 1, last, len(lines), 0, still, widest=len(data))
+    return Chunk(
+        data, columns, numbered=True, first_line=1, lines=last, records=len(lines), start=0, rejected=still,
+        widest=len(data),
+    )  # fmt: skip
 
 
 def ahead(make: Callable[[], Iterator[Part]]) -> Iterator[Part]:
@@ -231,11 +233,9 @@ def ahead(make: Callable[[], Iterator[Part]]) -> Iterator[Part]:
 
 
 def _put(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
-    """Hand an item over; False when nobody waits for it any more."""
+    """Hand an item over; false when nobody waits for it any more."""
     while not stop.is_set():
-        try:
+        with suppress(queue.Full):
             ready.put(item, timeout=0.1)
-        except queue.Full:
-            continue
-        return True
-    return False
+            break
+    return not stop.is_set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from penstock.adapters.duckdb.session import Session
@@ -11,18 +12,17 @@ from penstock.errors import MissingExtra, PenstockError, StepFailed
 from penstock.model.rows import ROW, SLOT
 
 
-def call_step(session: Session, step: StepPlan, target: str, *, hidden: bool) -> None:
+def call_step(session: Session, step: StepPlan, function: Callable[..., Any], target: str, *, hidden: bool) -> None:
     """Call a step's function over the current schema's relations and keep what it returns as the table `target`.
 
     `hidden` says that the relations hold no identity columns: a wide step has no rows to carry on.
     """
-    assert step.function is not None
     arguments = [
         _given(session, f"SELECT * FROM {quote_identifier(name)}", form)
         for name, form in zip(step.inputs, step.forms, strict=True)
     ]
     try:
-        result = step.function(*arguments)
+        result = function(*arguments)
     except PenstockError:
         raise
     except Exception as error:
@@ -45,9 +45,9 @@ def _given(session: Session, sql: str, form: str) -> Any:
         table = relation.to_arrow_table()
         if form == "arrow":
             return table
-        import polars
+        import polars as pl
 
-        return polars.from_arrow(table).lazy()  # type: ignore[union-attr]
+        return pl.from_arrow(table).lazy()  # type: ignore[union-attr]
     except ImportError as error:
         extra = "polars" if form == "polars" else "arrow"
         raise MissingExtra(f"a step wants {form} tables", fix=f"pip install 'penstock[{extra}]'") from error

@@ -24,7 +24,8 @@ class Inspection:
             if files:
                 listed = ", ".join(quote_literal(file) for file in files)
                 self.connection.execute(
-                    f"CREATE VIEW {quote_identifier(name)} AS SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
+                    f"CREATE VIEW {quote_identifier(name)} AS "
+                    f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
                 )
         allowed = ", ".join(quote_literal(f"{folder}/") for folder in sorted(folders))
         self.connection.execute(f"SET allowed_directories = [{allowed}]")

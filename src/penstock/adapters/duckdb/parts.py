@@ -71,7 +71,9 @@ class ChunkPart:
 
     def _numbered(self, session: Session, masks: Sequence[str], scratch: Path, chunk: Chunk) -> list[RejectedRow]:
         select = self.plan.reading.select("{origin}", masks, identity=(ROW,))
-        create = f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
+        create = (
+            f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
+        )
         rows = _read(session, create, chunk, self.plan, scratch)
         session.run(SOURCE_IS_READ)
         _agree(rows, len(chunk.rejected), chunk.records, self.tally.generation.slot.address)
@@ -147,14 +149,14 @@ class ParquetPart:
                     "SELECT num_rows FROM parquet_file_metadata($1)", [f"/proc/self/fd/{stream.fileno()}"]
                 ).fetchone()
         except duckdb.Error:
-            raise RefusedFile("the file is not Parquet", fix="deliver it again, or declare the source otherwise") from None
+            raise RefusedFile(
+                "the file is not Parquet", fix="deliver it again, or declare the source otherwise"
+            ) from None
         return int(found[0]) if found else 0
 
-    def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
+    def read_into(self, session: Session, masks: Sequence[str], _scratch: Path) -> list[RejectedRow]:
         names = self.plan.reading.names
-        texts = ", ".join(
-            f"CAST({quote_identifier(name)} AS VARCHAR) AS _c{place}" for place, name in enumerate(names)
-        )
+        texts = ", ".join(f"CAST({quote_identifier(name)} AS VARCHAR) AS _c{place}" for place, name in enumerate(names))
         origin = (
             f"(SELECT {self.tally.base + 1} + file_row_number AS {ROW}, {texts} FROM read_parquet("
             f"'/proc/self/fd/{self.stream.fileno()}', file_row_number = true) "
@@ -182,10 +184,11 @@ def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path
     session.run("DROP TABLE IF EXISTS reject_scans")
     with readable(chunk.data, scratch) as path:
         origin = (
-            f"read_csv({quote_literal(path)}, header = false, auto_detect = false, delim = {quote_literal(chunk.delimiter)}, "
-            f"quote = {quote_literal(chunk.quote)}, escape = {quote_literal(chunk.quote)}, new_line = '{newline}', "
-            f"columns = {{{listed}}}, strict_mode = true, ignore_errors = true, store_rejects = true, rejects_limit = 0, "
-            f"max_line_size = {line}, buffer_size = {2 * line})"
+            f"read_csv({quote_literal(path)}, header = false, auto_detect = false, "
+            f"delim = {quote_literal(chunk.delimiter)}, quote = {quote_literal(chunk.quote)}, "
+            f"escape = {quote_literal(chunk.quote)}, new_line = '{newline}', "
+            f"columns = {{{listed}}}, strict_mode = true, ignore_errors = true, store_rejects = true, "
+            f"rejects_limit = 0, max_line_size = {line}, buffer_size = {2 * line})"
         )
         return session.number(create.replace("{origin}", origin), where="reading")
 
@@ -205,9 +208,7 @@ def _number_around(session: Session, tally: Tally, first: int, records: int, ord
 
 
 def _rejected_rows(tally: Tally, rejected: Sequence[Rejected]) -> list[RejectedRow]:
-    return [
-        (tally.ordinal, tally.base + item.line, item.reason, item.shape, item.start, item.end) for item in rejected
-    ]
+    return [(tally.ordinal, tally.base + item.line, item.reason, item.shape, item.start, item.end) for item in rejected]
 
 
 def _agree(rows: int, aside: int, records: int, where: str) -> None:

@@ -22,7 +22,8 @@ def read_rejects(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     with duckdb.connect() as connection:
         try:
             cursor = connection.execute(
-                f"SELECT {_COLUMNS} FROM read_parquet($1) ORDER BY slot, generation, line", [[str(file) for file in files]]
+                f"SELECT {_COLUMNS} FROM read_parquet($1) ORDER BY slot, generation, line",
+                [[str(file) for file in files]],
             )
             names = [part.strip() for part in _COLUMNS.split(",")]
             while batch := cursor.fetchmany(_BATCH):

@@ -15,8 +15,8 @@ from penstock.adapters.duckdb.tally import Tally
 from penstock.authoring.pipeline import SOURCE
 from penstock.authoring.rules import CheckSpec, Rule
 from penstock.compile.checks import MASK_BITS, masks
-from penstock.compile.predicates import columns_of
 from penstock.compile.plan import GOOD, Plan, StepPlan
+from penstock.compile.predicates import columns_of
 from penstock.compile.reading import CAST, SHAPE
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import RowsUnaccounted, StepFailed
@@ -96,7 +96,9 @@ class Relations:
         self.masks.setdefault(SOURCE, Masks(()))
         session.run("CREATE SCHEMA chunk")
         session.run("CREATE SCHEMA slot")
-        session.run("CREATE TABLE main._slots (ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER)")
+        session.run(
+            "CREATE TABLE main._slots (ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER)"
+        )
         session.run(f"CREATE TABLE main._late ({SLOT} INTEGER, {ROW} BIGINT, reason VARCHAR)")
         session.run("SET search_path = 'chunk'")
 
@@ -110,8 +112,8 @@ class Relations:
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
             self.session.run(
-                "INSERT INTO chunk._rejected SELECT unnest($1::INTEGER[]), unnest($2::BIGINT[]), [unnest($3::VARCHAR[])],"
-                " unnest($4::VARCHAR[]), unnest($5::BIGINT[]), unnest($6::BIGINT[])",
+                "INSERT INTO chunk._rejected SELECT unnest($1::INTEGER[]), unnest($2::BIGINT[]), "
+                "[unnest($3::VARCHAR[])], unnest($4::VARCHAR[]), unnest($5::BIGINT[]), unnest($6::BIGINT[])",
                 columns,
             )
 
@@ -126,8 +128,8 @@ class Relations:
         ]
         bits = {name: bit for bit, (name, _) in enumerate(typed)}
         self.session.run(
-            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *tests.reasons(bits)])}, {SHAPE}, NULL, NULL "
-            f"FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
+            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *tests.reasons(bits)])}, "
+            f"{SHAPE}, NULL, NULL FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
         )
         if late:
             self.session.run(
@@ -153,9 +155,11 @@ class Relations:
     def _step(self, step: StepPlan) -> None:
         name = quote_identifier(step.name)
         if step.function is not None:
-            call_step(self.session, step, f"chunk.{name}", hidden=False)
+            call_step(self.session, step, step.function, f"chunk.{name}", hidden=False)
             return
-        columns = ", ".join((ROW, SLOT, *(quote_identifier(column) for column in step.columns))) if step.columns else "*"
+        columns = (
+            ", ".join((ROW, SLOT, *(quote_identifier(column) for column in step.columns))) if step.columns else "*"
+        )
         kind = "TABLE" if step.stored else "VIEW"
         self.session.run(
             f"CREATE OR REPLACE {kind} chunk.{name} AS SELECT {columns} FROM ({step.sql})", where=f"step {step.name}"
@@ -177,7 +181,9 @@ class Relations:
         for step in self.plan.steps:
             if step.chunked and step.counted:
                 source, witness = quote_identifier(step.inputs[0]), quote_identifier(self._witness(step))
-                lost = self.session.number(f"SELECT count(*) FROM chunk.{source} ANTI JOIN chunk.{witness} USING ({ROW})")
+                lost = self.session.number(
+                    f"SELECT count(*) FROM chunk.{source} ANTI JOIN chunk.{witness} USING ({ROW})"
+                )
                 if lost:
                     raise RowsUnaccounted(
                         f"step {step.name!r} lost {lost} row{'s' if lost > 1 else ''}",
@@ -189,7 +195,9 @@ class Relations:
 
     def _count_inventions(self, step: StepPlan) -> None:
         source, name = quote_identifier(step.inputs[0]), quote_identifier(step.name)
-        invented = self.session.number(f"SELECT count(*) FROM chunk.{name} ANTI JOIN chunk.{source} USING ({ROW}, {SLOT})")
+        invented = self.session.number(
+            f"SELECT count(*) FROM chunk.{name} ANTI JOIN chunk.{source} USING ({ROW}, {SLOT})"
+        )
         if invented:
             raise StepFailed(
                 f"step {step.name!r} gave {invented} rows that no input row stands behind",
@@ -209,9 +217,7 @@ class Relations:
 
     def separate(self, out: Sequence[int] = ()) -> None:
         """Define the `_good_` views: without the rows that any step rejected, and without the slots in `out`."""
-        self.session.run(
-            f"CREATE OR REPLACE TABLE chunk._bad AS SELECT DISTINCT {ROW} FROM chunk._rejected"
-        )
+        self.session.run(f"CREATE OR REPLACE TABLE chunk._bad AS SELECT DISTINCT {ROW} FROM chunk._rejected")
         conditions = [f"{SLOT} NOT IN ({', '.join(map(str, out))})"] if out else []
         if self.session.number(f"SELECT count(*) FROM chunk._bad b SEMI JOIN chunk.source s USING ({ROW})"):
             conditions.append(f"{ROW} NOT IN (SELECT {ROW} FROM chunk._bad)")
@@ -224,7 +230,9 @@ class Relations:
 
     def account(self, tallies: dict[int, Tally], *, late: bool) -> None:
         """Count the fates of this chunk's rows, each from the rows themselves."""
-        for ordinal, count in self.session.rows(f"SELECT {SLOT}, count(DISTINCT {ROW}) FROM chunk._rejected GROUP BY 1"):
+        for ordinal, count in self.session.rows(
+            f"SELECT {SLOT}, count(DISTINCT {ROW}) FROM chunk._rejected GROUP BY 1"
+        ):
             tallies[ordinal].quarantined += count
         for ordinal, reason, count in self.session.rows(
             f"SELECT {SLOT}, reason, count(DISTINCT {ROW}) FROM (SELECT {SLOT}, {ROW}, unnest(reasons) AS reason "
@@ -239,7 +247,8 @@ class Relations:
             tallies[ordinal].kept += count - filtered.get(ordinal, 0)
         if late:
             for ordinal, count in self.session.rows(
-                f"SELECT l.{SLOT}, count(*) FROM main._late l SEMI JOIN chunk._source s USING ({ROW}) WHERE l.reason = '' GROUP BY 1"
+                f"SELECT l.{SLOT}, count(*) FROM main._late l SEMI JOIN chunk._source s USING ({ROW}) "
+                "WHERE l.reason = '' GROUP BY 1"
             ):
                 tallies[ordinal].deduplicated += count
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
@@ -75,7 +75,7 @@ class Session:
         from penstock.adapters.duckdb.encryption import encryptor
 
         try:
-            self.connection.create_function("penstock_encrypt", encryptor(key), ["VARCHAR"], "VARCHAR")  # type: ignore[list-item,arg-type]
+            self.connection.create_function("penstock_encrypt", encryptor(key), ["VARCHAR"], "VARCHAR")
         except duckdb.InvalidInputException as error:
             raise MissingExtra("encrypt() needs numpy", fix="pip install 'penstock[encrypt]'") from error
 
@@ -100,7 +100,7 @@ class Session:
         with suppress(duckdb.Error):
             self.connection.close()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,7 +116,9 @@ def translated(error: duckdb.Error, where: str = "") -> PenstockError:
     if isinstance(error, duckdb.IOException) or "No space left" in str(error):
         return StorageUnavailable("the engine could not read or write a file", at=where, why=_harmless(str(error)))
     if isinstance(error, duckdb.OutOfMemoryException):
-        return StepFailed("the engine ran out of memory", at=where, why=kind, fix="raise memory_limit, or lower chunk_bytes")
+        return StepFailed(
+            "the engine ran out of memory", at=where, why=kind, fix="raise memory_limit, or lower chunk_bytes"
+        )
     return StepFailed("the engine refused a statement", at=where, why=_harmless(str(error)))
 
 
@@ -143,4 +145,4 @@ def readable(data: bytes, scratch: Path) -> Iterator[str]:
     finally:
         os.close(descriptor)
         if not path.startswith("/proc/"):
-            os.unlink(path)
+            Path(path).unlink()

@@ -1,4 +1,4 @@
-"""What `prepare` leaves on disk: staged tables and rejected rows, as Parquet, durable before the ledger hears of them."""
+"""What `prepare` leaves on disk: staged tables as Parquet, durable before the ledger hears of them."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _flat(columns: tuple[tuple[str, str], ...], sql: str) -> str:
 
 
 def persist(path: Path) -> None:
-    """fsync a file or a folder."""
+    """Make a file or a folder durable."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:

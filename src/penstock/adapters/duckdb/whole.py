@@ -12,7 +12,7 @@ from penstock.adapters.duckdb.tally import Tally
 from penstock.authoring.pipeline import SOURCE
 from penstock.authoring.rules import CheckSpec
 from penstock.compile.checks import failing_rows_query
-from penstock.compile.measures import JUDGED, judge, measures_query
+from penstock.compile.measures import Verdict, judge, measures_query
 from penstock.compile.plan import GOOD, Plan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped
@@ -66,9 +66,7 @@ class Spill:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def find_late(
-    session: Session, plan: Plan, sources: Mapping[str, str], tallies: Mapping[int, Tally]
-) -> None:
+def find_late(session: Session, plan: Plan, sources: Mapping[str, str], tallies: Mapping[int, Tally]) -> None:
     """Fill `main._late`: duplicates (with an empty reason) and rows that fail a rule about the whole delivery."""
     if plan.deduplicate:
         columns = ", ".join(quote_identifier(column) for column in plan.deduplicate)
@@ -78,7 +76,9 @@ def find_late(
         )
     for spec in slot_rules(plan, chunked=True):
         if spec.severity == "quarantine":
-            _reject_late(session, spec, sources[spec.relation], _failing(session, spec, sources[spec.relation], tallies))
+            _reject_late(
+                session, spec, sources[spec.relation], _failing(session, spec, sources[spec.relation], tallies)
+            )
 
 
 def _reject_late(session: Session, spec: CheckSpec, relation: str, failing: Mapping[int, Verdict]) -> None:
@@ -113,9 +113,7 @@ def judge_slots(
             tallies[ordinal].end(Standing.STOPPED, error)
 
 
-def _failing(
-    session: Session, spec: CheckSpec, relation: str, tallies: Mapping[int, Tally]
-) -> dict[int, Verdict]:
+def _failing(session: Session, spec: CheckSpec, relation: str, tallies: Mapping[int, Tally]) -> dict[int, Verdict]:
     """The deliveries that fail a rule, with what was measured."""
     cursor = session.run(measures_query(spec.rule, relation, SLOT), where=f"check {spec.rule.text}")
     nothing = (None,) * (len(cursor.description or ()) - 1)
@@ -138,12 +136,12 @@ def wide_steps(session: Session, plan: Plan, sources: Mapping[str, str], tally: 
                 continue
             name = quote_identifier(step.name)
             if step.function is not None:
-                call_step(session, step, f"slot.{name}", hidden=True)
+                call_step(session, step, step.function, f"slot.{name}", hidden=True)
             else:
                 session.run(f"CREATE OR REPLACE TABLE slot.{name} AS {step.sql}", where=f"step {step.name}")
             session.run(
-                f"CREATE OR REPLACE VIEW chunk.{quote_identifier(GOOD + step.name)} AS SELECT {tally.base}::BIGINT AS {ROW}, "
-                f"{tally.ordinal}::INTEGER AS {SLOT}, * FROM slot.{name}"
+                f"CREATE OR REPLACE VIEW chunk.{quote_identifier(GOOD + step.name)} AS "
+                f"SELECT {tally.base}::BIGINT AS {ROW}, {tally.ordinal}::INTEGER AS {SLOT}, * FROM slot.{name}"
             )
     finally:
         session.run("SET search_path = 'chunk'")
