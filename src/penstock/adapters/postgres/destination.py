@@ -1,0 +1,209 @@
+"""The destination PostgreSQL: `load`, and what `verify`, `trace` and `query` ask of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from penstock.adapters.postgres import catalog, schema
+from penstock.adapters.postgres.catalog import held_in
+from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
+from penstock.adapters.postgres.schema import Place
+from penstock.adapters.postgres.session import OutcomeUnknown, Session
+from penstock.adapters.staged import Reader, row_column
+from penstock.compile.sql import quote_identifier
+from penstock.errors import DestinationUnavailable, PenstockError
+from penstock.model.faults import point
+from penstock.model.loads import declared
+from penstock.model.slots import Slot
+from penstock.model.tables import Load, Loaded, TableSpec
+from penstock.runtime.ports import Capabilities, Holding
+
+MEMORY = "160MB"
+"""What DuckDB may use while it writes staged rows as text; it peaks at up to 1.8 times its limit."""
+
+
+class Postgres:
+    """Tables in one schema of a PostgreSQL database. Connects when first used; one object serves one load at a time.
+
+    `foreign_keys=True` declares the tables' references as deferred constraints. Loads of more than 20,000 rows into a
+    table take its constraints off and put them back before the commit, and readers of the table wait meanwhile.
+    """
+
+    name = "postgres"
+    capabilities = Capabilities(transactions=True, foreign_keys=True, partitions=True)
+
+    def __init__(  # noqa: PLR0913 - each is a setting, all but the first have defaults
+        self,
+        dsn: str,
+        schema: str = "public",
+        *,
+        workdir: Path,
+        application_name: str = "penstock",
+        foreign_keys: bool = False,
+        lock_timeout: float = 10,
+        memory: str = MEMORY,
+        bulk_rows: int = BULK_ROWS,
+    ) -> None:
+        self._place = Place(schema)
+        self._options = Options(workdir, foreign_keys, bulk_rows)
+        self._session = Session(dsn, schema, application_name, lock_timeout)
+        self._reader = Reader(workdir, memory)
+        self._turn = threading.Lock()
+        self._prepared = False
+
+    def load(self, load: Load) -> Loaded:
+        """Apply the load in one transaction; see `penstock.runtime.ports.Destination`.
+
+        Raises `DestinationUnavailable` (try again), `SchemaConflict`, `KeyCollision`, `EntityConflict`, `DataError`
+        (a text that PostgreSQL cannot store) or `DestinationError`; in each case nothing has changed.
+        """
+        with self._turn:
+            try:
+                return self._loaded(load)
+            except OutcomeUnknown as lost:
+                return self._decided(load, lost)
+            except PenstockError:
+                self._prepared = False
+                raise
+
+    def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
+        """Every slot's rows, counted in the tables themselves; rows of no slot come under the empty address.
+
+        A shared table's rows are the contributions of a slot whose key is visible.
+        """
+        with self._turn:
+            return list(self._holdings(pipeline, tables)) if self._known() else []
+
+    def slot_of(self, pipeline: str, row: int) -> tuple[str, int] | None:
+        """The slot address and base of a row identity, or None."""
+        with self._turn:
+            found = self._session.rows(self._sql(_SLOT_OF), [pipeline, row]) if self._known() else []
+        return (found[0][0], found[0][1]) if found else None
+
+    def rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        """The rows of a query, read in a transaction that can change nothing, with the schema first in the path."""
+        with closing(self._session.twin()) as session:
+            session.run(f"BEGIN READ ONLY; SET LOCAL search_path = {self._place.name}, public")
+            yield from session.stream(sql)
+
+    def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
+        """The pipeline's tables and their columns."""
+        with self._turn:
+            specs = self._specs(pipeline) if self._known() else {}
+            shapes = catalog.columns(self._session, self._place, list(specs))
+        return {name: tuple(shapes[name]) for name in specs if name in shapes}
+
+    def close(self) -> None:
+        self._session.close()
+        self._reader.close()
+
+    def _loaded(self, load: Load) -> Loaded:
+        if not self._prepared:
+            catalog.prepare(self._session, self._place)
+            self._prepared = True
+        loading = Loading(self._session, self._place, self._reader, self._options, load)
+        with self._session.locked():
+            loading.run()
+        return loading.done
+
+    def _decided(self, load: Load, lost: OutcomeUnknown) -> Loaded:
+        """After a lost COMMIT: take the lock, which waits for the old transaction's end, and read what happened."""
+        point("postgres.outcome_unknown")
+        self._session.close()
+        try:
+            again = self._loaded(load)
+        except OutcomeUnknown:
+            raise DestinationUnavailable("the connection was lost in two commits one after the other") from lost
+        ours = {unit: unit for unit in again.stale if self._token(load, unit.slot.address) == load.token}
+        return Loaded(
+            tuple(unit for unit in load.units if unit in again.applied or unit in ours),
+            tuple(unit for unit in again.stale if unit not in ours),
+            again.rows,
+        )
+
+    def _token(self, load: Load, slot: str) -> str:
+        found = self._session.rows(
+            self._sql("SELECT token FROM {slots} WHERE pipeline = $1 AND slot = $2"), [load.pipeline, slot]
+        )
+        return str(found[0][0]) if found else ""
+
+    def _known(self) -> bool:
+        """Whether Penstock has ever loaded anything here."""
+        return bool(
+            self._session.rows("SELECT to_regclass($1) IS NOT NULL", [self._place.table("penstock_slots")])[0][0]
+        )
+
+    def _specs(self, pipeline: str) -> dict[str, TableSpec]:
+        found = self._session.rows(self._sql("SELECT name, spec FROM {tables} WHERE pipeline = $1"), [pipeline])
+        return {name: declared(facts) for name, facts in found}
+
+    def _holdings(self, pipeline: str, tables: Sequence[str]) -> Iterator[Holding]:
+        specs = self._specs(pipeline)
+        there = catalog.columns(self._session, self._place, [held_in(spec) for spec in specs.values()])
+        rows: dict[str, dict[str, int]] = {}
+        sums: dict[str, dict[str, int]] = {}
+        numbers: dict[str, int] = {}
+        for slot, number in self._session.rows(
+            self._sql("SELECT slot, generation FROM {slots} WHERE pipeline = $1"), [pipeline]
+        ):
+            numbers[slot], rows[slot], sums[slot] = number, {}, {}
+        for name in tables:
+            if name not in specs or held_in(specs[name]) not in there:
+                continue
+            counted = self._session.rows(self._counts(specs[name]), [pipeline])
+            for slot, count, checksum in counted + self._unexplained(specs[name]):
+                own, checks = rows.setdefault(slot, {}), sums.setdefault(slot, {})
+                own[name], checks[name] = own.get(name, 0) + count, checks.get(name, 0) + int(checksum)
+        for slot, counts in rows.items():
+            yield Holding(Slot(pipeline, slot), numbers.get(slot, 0), counts, sums[slot])
+
+    def _counts(self, spec: TableSpec) -> str:
+        """Slot, rows and sum of identities, from one pass over the index of each slot's range."""
+        row = f"t.{quote_identifier(row_column(spec))}"
+        seen = ""
+        if spec.shared:
+            match = f"({schema.listed(spec.key, 'v.')}) = ({schema.listed(spec.key, 't.')})"
+            seen = f" JOIN {self._place.table(spec.name)} AS v ON {match}"
+        return self._sql(_COUNTS, rows=f"{self._place.table(held_in(spec))} AS t{seen}", row=row)
+
+    def _unexplained(self, spec: TableSpec) -> list[tuple[str, int, int]]:
+        """Visible rows of a shared table that no slot has contributed."""
+        if not spec.shared:
+            return []
+        match = f"({schema.listed(spec.key, 'v.')}) = ({schema.listed(spec.key, 't.')})"
+        visible, contributions = self._place.table(spec.name), self._place.table(held_in(spec))
+        counting = (
+            f"SELECT count(*) FROM {visible} AS v WHERE NOT EXISTS (SELECT FROM {contributions} AS t WHERE {match})"
+        )
+        rows = self._session.rows(counting)[0][0]
+        return [("", rows, 0)] if rows else []
+
+    def _sql(self, text: str, **parts: str) -> str:
+        return text.format(
+            slots=self._place.table("penstock_slots"), tables=self._place.table("penstock_tables"), **parts
+        )
+
+
+_SLOT_OF = """
+SELECT slot, base FROM {slots} WHERE pipeline = $1 AND base <= $2 AND base + span > $2
+"""
+
+_COUNTS = """
+WITH own AS (
+    SELECT s.slot, c.rows, c.checksum FROM {slots} AS s
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, coalesce(sum({row}), 0) AS checksum FROM {rows}
+        WHERE {row} >= s.base AND {row} < s.base + s.span
+    ) AS c WHERE s.pipeline = $1 AND c.rows > 0
+)
+SELECT slot, rows, checksum FROM own
+UNION ALL
+SELECT '', a.rows - coalesce(o.rows, 0), a.checksum - coalesce(o.checksum, 0)
+FROM (SELECT count(*) AS rows, coalesce(sum({row}), 0) AS checksum FROM {rows}) AS a
+CROSS JOIN (SELECT sum(rows) AS rows, sum(checksum) AS checksum FROM own) AS o
+WHERE a.rows <> coalesce(o.rows, 0)
+"""

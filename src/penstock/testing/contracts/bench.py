@@ -1,0 +1,22 @@
+"""What the parts of the destination contract share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.testing.deliveries import Sender
+
+
+class Bench:
+    """Each test has a world, which the inheriting test gives, and a sender."""
+
+    @pytest.fixture
+    def sender(self, tmp_path: Path) -> Iterator[Sender]:
+        folder = tmp_path / "staged"
+        folder.mkdir()
+        sender = Sender(folder)
+        yield sender
+        sender.close()
