@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import time
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from penstock.entrypoints.cli.run import listener, runs_of
 from penstock.errors import UsageError
 from penstock.model.fates import Fates
 from penstock.model.runs import Run
+from penstock.runtime.healing import Selection
 
 if TYPE_CHECKING:
     from penstock.wiring.local import Project
@@ -81,7 +83,22 @@ def _tell(project: Project, runs: Sequence[Run], files: Iterable[Path], seconds:
     total = sum((run.fates for run in runs), Fates())
     out.say(f"  arrived   {total.kept:,} of {total.read:,} orders in {seconds:.1f} s\n")
     out.table(("table", "rows"), counts(project), indent="  ")
+    _aside(project, runs, out)
     out.record(account.finished(runs, EXAMPLE, seconds=seconds))
+
+
+def _aside(project: Project, runs: Sequence[Run], out: Output) -> None:
+    """What was set aside and why, with one place for each reason."""
+    names = {run.id for run in runs}
+    rejects = [reject for reject in project.rejects(Selection(EXAMPLE)) if reject.run in names or not names]
+    if not rejects:
+        return
+    counts = Counter(reason for reject in rejects for reason in reject.reasons)
+    first = {reason: reject for reject in reversed(rejects) for reason in reject.reasons}
+    out.say(f"\n  set aside {len(rejects):,} orders, each with its reasons and its line:")
+    for reason, rows in counts.most_common():
+        place = f"{first[reason].slot.removeprefix('landing/')} line {first[reason].line}"
+        out.say(f"    {rows:>3} × {reason:<44} e.g. {place}")
 
 
 def counts(project: Project) -> list[tuple[str, int]]:

@@ -57,7 +57,7 @@ VERBS = {
         "Run",
         "rows",
         "run rejected rows again, as they are or with edits",
-        ("penstock replay cafe", "penstock replay --run r7k2 --fixes fixed.csv", "penstock replay cafe --rule total"),
+        ("penstock replay cafe", "penstock replay --run cafe-7 --fixes fixed.csv", "penstock replay cafe --rule total"),
     ),
     "withdraw": Verb(
         "Run",
@@ -69,7 +69,7 @@ VERBS = {
         "Run",
         "deliveries",
         "send dead or suspended work on its way again, or give it up",
-        ("penstock redrive", "penstock redrive r7k2", "penstock redrive r7k2 --drop"),
+        ("penstock redrive", "penstock redrive cafe-7", "penstock redrive cafe-7 --drop"),
     ),
     "status": Verb(
         "Look",
@@ -79,13 +79,13 @@ VERBS = {
         "Look",
         "status",
         "what happened, in order: of everything, a pipeline or a run",
-        ("penstock logs", "penstock logs r7k2", "penstock logs cafe --follow"),
+        ("penstock logs", "penstock logs cafe-7", "penstock logs cafe --follow"),
     ),
     "quarantine": Verb(
         "Look",
         "rows",
         "rejected rows: list, show, export",
-        ("penstock quarantine", "penstock quarantine show r7k2", "penstock quarantine export --to rejected.csv"),
+        ("penstock quarantine", "penstock quarantine show cafe-7", "penstock quarantine export --to rejected.csv"),
     ),
     "query": Verb(
         "Look",

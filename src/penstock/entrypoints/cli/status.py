@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UnknownName
@@ -134,7 +135,8 @@ def _print(project: Project, found: Sequence[Health], out: Output) -> None:
     for item in found:
         last = f"run {item.last.id}, {ago(item.last.finished_at or item.last.created_at, now)}" if item.last else ""
         waiting = f"{item.waiting:,} waiting" if item.waiting else ""
-        parts = [text for text in (item.state, last, waiting) if text]
+        rows = account.fates(item.last.fates) if item.last and item.last.state.final else ""
+        parts = [text for text in (item.state, last, rows, waiting) if text]
         out.say(f"  {out.mark(marks.get(item.state, 'open'))} {item.pipeline:<20} {' · '.join(parts)}")
         for result in item.troubled:
             error = result.error or {}
