@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.authoring.tables import Target
     from penstock.compile.plan import Plan
     from penstock.runtime.ports import Destination
+    from penstock.wiring.proving import Trial
 
 POLL_SECONDS = 0.02
 
@@ -113,8 +114,8 @@ class Project:
     def engine(self) -> DuckEngine:
         return self.make_engine()
 
-    def make_engine(self, *, chunk_bytes: int = 0, zones: Path | None = None) -> DuckEngine:
-        """An engine; tests of a pipeline give it other zones and smaller chunks."""
+    def make_engine(self, *, landing: FolderLanding | None = None, chunk_bytes: int = 0) -> DuckEngine:
+        """An engine; tests of a pipeline give it a landing zone of their own, and smaller chunks."""
         from penstock.adapters.duckdb.engine import DuckEngine
         from penstock.adapters.duckdb.session import Key, Resources
         from penstock.adapters.files.dialect import Limits
@@ -131,7 +132,8 @@ class Project:
             chunk_bytes or self.settings.chunk_bytes,
         )
         limits = Limits(file_bytes=self.settings.limits.expanded_bytes, ratio=self.settings.limits.expansion)
-        return DuckEngine(self.landing, zones or self.zones_folder, resources, key, limits)
+        place = landing or self.landing
+        return DuckEngine(place, place.zones, resources, key, limits)
 
     @cached_property
     def secrets(self) -> Any:
@@ -362,6 +364,12 @@ class Project:
             address = f"{LANDING}/_fixes/{pipeline}/{uuid.uuid4().hex}.jsonl"
             addresses[slot] = self.landing.store(text.encode(), address)
         return addresses
+
+    def prove(self, pipeline: str, files: Sequence[Path]) -> Iterator[Trial]:
+        """Try files whole and in parts, without loading them (see `penstock.wiring.proving`)."""
+        from penstock.wiring.proving import prove
+
+        return prove(self, self.pipeline(pipeline).name, files)
 
     # --- looking -------------------------------------------------------------------------------------------------
 
