@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.adapters.choice import Held
-from penstock.adapters.postgres.schema import CONTRIBUTIONS, Place, redeclared
+from penstock.adapters.postgres.schema import CONTRIBUTIONS, Place
 from penstock.adapters.postgres.session import Session
 from penstock.errors import SchemaConflict
 from penstock.model.loads import Change, Holder, Record, collision, declared, described, whole
+from penstock.model.shapes import redeclared, taken
 from penstock.model.tables import Load, Mode, TableSpec, Unit
 
 SHADOW = "penstock_shadow_"
@@ -100,11 +101,7 @@ def _declarations(session: Session, place: Place, load: Load) -> tuple[dict[str,
     specs, holders = {}, {}
     for name, pipeline, facts, slot, sequence in session.rows(_TABLES.format(**_names(place)), [load.pipeline, names]):
         if pipeline != load.pipeline:
-            raise SchemaConflict(
-                f"table {name!r} belongs to the pipeline {pipeline!r}",
-                at=f"schema {place.schema}",
-                fix="give one of the two tables another name, or load them to different schemas",
-            )
+            raise taken(name, pipeline)
         specs[name] = declared(facts)
         if slot is not None:
             holders[name] = Holder(slot, sequence)
@@ -119,11 +116,8 @@ def _check(spec: TableSpec, known: TableSpec | None, there: Mapping[str, Any]) -
                 fix="rename or drop it, or load to another schema",
             )
         return
-    if held_in(known) not in there:
-        return
-    for what in ("shared", "key", "row", "natural", "order"):
-        if getattr(known, what) != getattr(spec, what):
-            raise redeclared(spec.name, what)
+    if held_in(known) in there:
+        redeclared(known, spec)
 
 
 def held(session: Session, place: Place, state: State, spec: TableSpec) -> Held:

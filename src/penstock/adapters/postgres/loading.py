@@ -13,7 +13,7 @@ from uuid import uuid4
 from penstock.adapters.choice import Choice, choose
 from penstock.adapters.postgres import catalog, owned, schema
 from penstock.adapters.postgres.catalog import SHADOW, State, held_in
-from penstock.adapters.postgres.schema import Columns, Place
+from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import Session
 from penstock.adapters.postgres.shared import Shared
 from penstock.adapters.postgres.stream import at_once, text
@@ -22,6 +22,7 @@ from penstock.compile.sql import quote_identifier
 from penstock.errors import DestinationError, PenstockError
 from penstock.model.faults import point
 from penstock.model.loads import Change, Verdict, counted, judge, shares
+from penstock.model.shapes import Columns, contributed, visible
 from penstock.model.tables import Load, Loaded, Mode, TableSpec
 
 BULK_ROWS = 200_000
@@ -110,7 +111,7 @@ class Loading:
             schema.checked(spec)
             held = catalog.held(self.session, self.place, self.state, spec)
             choice = choose(self.reader, surveys[spec.name], verdict, held)
-            columns = schema.contributed(table.columns) if spec.shared else table.columns
+            columns = contributed(table.columns) if spec.shared else table.columns
             streams.append(Stream(choice, tuple(columns), held_in(spec) not in self.state.there))
         return [stream for stream in streams if stream.columns]
 
@@ -128,7 +129,7 @@ class Loading:
         for stream in streams:
             statements += self._shape(stream.relation, stream.columns) if stream is not aside else []
             if stream.spec.shared:
-                statements += self._shape(stream.spec.name, schema.visible(stream.columns))
+                statements += self._shape(stream.spec.name, visible(stream.columns))
                 if stream.spec.name not in self.state.there:
                     statements.append(schema.primary_key(self.place, stream.spec))
         for statement in statements:
@@ -198,11 +199,11 @@ class Loading:
 
     def _shared(self, spec: TableSpec, streams: Sequence[Stream]) -> Shared:
         """A shared table with every column that both its visible rows and its contributions have by now."""
-        visible, contributions = (self.state.there.get(name, {}) for name in (spec.name, held_in(spec)))
-        columns = {name: schema.canonical_name(kind) for name, kind in visible.items() if name in contributions}
+        shown, contributions = (self.state.there.get(name, {}) for name in (spec.name, held_in(spec)))
+        columns = {name: schema.canonical_name(kind) for name, kind in shown.items() if name in contributions}
         for stream in streams:
             if stream.spec.name == spec.name:
-                columns |= dict(schema.visible(stream.columns))
+                columns |= dict(visible(stream.columns))
         return Shared(self.session, self.place, spec, tuple(columns.items()))
 
     def _settle(self, verdict: Verdict, streams: Sequence[Stream]) -> None:

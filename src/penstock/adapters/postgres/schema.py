@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from penstock.compile.sql import quote_identifier
 from penstock.errors import SchemaConflict
 from penstock.model.rows import ROW, SEQUENCE
-from penstock.model.schemas import widens
+from penstock.model.shapes import Columns, evolved
 from penstock.model.tables import Reference, TableSpec
 
 CONTRIBUTIONS = "__contributions"
@@ -26,9 +26,6 @@ TYPES = {
 }  # fmt: skip
 _CANONICAL = {name: canonical for canonical, name in TYPES.items()}
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
-
-Columns = Sequence[tuple[str, str]]
-"""Names and canonical types, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +78,6 @@ def checked(spec: TableSpec) -> None:
         )
 
 
-def visible(columns: Columns) -> Columns:
-    """A shared table's columns without those that only its contributions have."""
-    return tuple((name, kind) for name, kind in columns if name not in (ROW, SEQUENCE))
-
-
-def contributed(columns: Columns) -> Columns:
-    """The columns of a shared table's contributions."""
-    return (*visible(columns), (ROW, "BIGINT"), (SEQUENCE, "BIGINT"))
-
-
 def create(table: str, columns: Columns) -> str:
     """A table without keys or indexes: they are added when its first rows are in."""
     body = ", ".join(f"{quote_identifier(name)} {type_name(kind)}" for name, kind in columns)
@@ -138,36 +125,14 @@ def ranking(spec: TableSpec, columns: Columns) -> str:
 
 def evolve(name: str, table: str, there: Mapping[str, str], columns: Columns) -> list[str]:
     """How a table that is there takes these columns: new ones are added, wider types widen, nothing narrows."""
+    known = {column: canonical_name(kind) for column, kind in there.items()}
     changes = []
-    for column, kind in columns:
-        quoted = quote_identifier(column)
-        if column not in there:
-            changes.append(f"ADD COLUMN {quoted} {type_name(kind)}")
-        elif (old := canonical_name(there[column])) != kind:
-            if not widens(old, kind):
-                raise conflict(name, column, old, kind)
-            changes.append(f"ALTER COLUMN {quoted} TYPE {type_name(kind)}")
+    for column, kind in evolved(name, tuple(known.items()), columns):
+        if column not in known:
+            changes.append(f"ADD COLUMN {quote_identifier(column)} {type_name(kind)}")
+        elif known[column] != kind:
+            changes.append(f"ALTER COLUMN {quote_identifier(column)} TYPE {type_name(kind)}")
     return [f"ALTER TABLE {table} {', '.join(changes)}"] if changes else []
-
-
-def conflict(table: str, column: str, old: str, new: str) -> SchemaConflict:
-    """A column would narrow, or become something else."""
-    return SchemaConflict(
-        f"column {column!r} cannot change from {old} to {new}",
-        at=f"table {table}",
-        why=f"not every value of {old} is a value of {new}",
-        fix=f"cast it to {old} in a step, give the new column another name, or drop the table and run with --reload",
-    )
-
-
-def redeclared(table: str, what: str) -> SchemaConflict:
-    """What rows are kept by has changed in the declaration."""
-    return SchemaConflict(
-        f"table {table!r} is declared with another {what} than it was made with",
-        at=f"table {table}",
-        why="its rows are kept by the old one",
-        fix="give the table another name, or drop it with its contributions and run with --reload",
-    )
 
 
 def foreign_key(place: Place, spec: TableSpec, reference: Reference) -> str:

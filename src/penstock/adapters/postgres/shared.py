@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.adapters.postgres.owned import RANGES, bounds, within
-from penstock.adapters.postgres.schema import Columns, Place, listed, ranking
+from penstock.adapters.postgres.schema import Place, listed, ranking
 from penstock.adapters.postgres.session import Session
 from penstock.model.loads import Range, refuse
 from penstock.model.rows import ROW
+from penstock.model.shapes import Columns
 from penstock.model.tables import TableSpec
 
 
