@@ -115,14 +115,17 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
 
 def failures(runs: Sequence[Run]) -> list[PenstockError]:
     """The errors of runs as errors, each kind once, so that they print as all errors do."""
-    kinds = classes()
     found: dict[tuple[str, str], PenstockError] = {}
-    for error in (error for run in runs for error in errors_of(run)):
-        kind = kinds.get(error.get("code", ""), PenstockError)
-        at = error.get("at") or error.get("slot", "")
-        made = kind(error.get("message", ""), at=at, why=error.get("why", ""), fix=error.get("fix", ""))
-        found.setdefault((made.code, made.what), made)
+    for error in (as_error(error) for run in runs for error in errors_of(run)):
+        found.setdefault((error.code, error.what), error)
     return list(found.values())
+
+
+def as_error(facts: Mapping[str, str]) -> PenstockError:
+    """The error that a record of the ledger is about."""
+    kind = classes().get(facts.get("code", ""), PenstockError)
+    at = facts.get("at") or facts.get("slot", "")
+    return kind(facts.get("message", ""), at=at, why=facts.get("why", ""), fix=facts.get("fix", ""))
 
 
 def classes() -> dict[str, type[PenstockError]]:
@@ -154,7 +157,7 @@ def _bad(result: Result) -> bool:
 
 
 def _code(error: Mapping[str, str]) -> int:
-    return classes().get(error.get("code", ""), PenstockError).exit_code
+    return as_error(error).exit_code
 
 
 def _total(parts: Iterator[Mapping[str, int]] | Any) -> dict[str, int]:

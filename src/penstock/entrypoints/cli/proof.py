@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
+from penstock.errors import UsageError
 
 if TYPE_CHECKING:
     from penstock.wiring.local import Project
+    from penstock.wiring.proving import Trial
 
 DIFFERENCES = 4
+FIXTURES = "fixtures"
 
 
 def arguments_test(parser: ArgumentParser) -> None:
@@ -23,7 +30,75 @@ def arguments_test(parser: ArgumentParser) -> None:
 
 def test(options: Namespace, out: Output) -> int:
     """Compare whole with split, and check that every row has one fate."""
-    raise NotImplementedError
+    with project_of(options) as project:
+        pipeline = one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else ""
+        fixtures = _named(pipeline, options.files) or _found(project, pipeline)
+        if not fixtures:
+            raise UsageError(
+                "there is nothing to test",
+                why=f"{project.settings.folder / FIXTURES} holds no file that a trigger takes",
+                fix="put a small file there, named as it is when it lands, or: penstock test PIPELINE FILE",
+            )
+        began = time.monotonic()
+        trials = [trial for name, files in fixtures.items() for trial in project.prove(name, files)]
+        for trial in trials:
+            _show(trial, out)
+    failed = sum(not trial.passed for trial in trials)
+    word = out.paint("red", f"{failed} failed, ") if failed else ""
+    out.say(f"\n{word}{len(trials) - failed} passed in {time.monotonic() - began:.1f} s")
+    out.event("test_finished", passed=len(trials) - failed, failed=failed)
+    return 1 if failed else 0
+
+
+def _named(pipeline: str, names: Sequence[str]) -> dict[str, list[Path]]:
+    files = [Path(name) for name in names]
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"there is no file {str(file)!r}", at=str(file.absolute()), fix="check the path")
+    return {pipeline: files} if files else {}
+
+
+def _found(project: Project, pipeline: str) -> dict[str, list[Path]]:
+    """The project's fixtures, by the pipelines whose triggers take files of their names."""
+    from penstock.runtime.intake import matches
+
+    folder = project.settings.folder / FIXTURES
+    chosen = {pipeline: project.pipelines[pipeline]} if pipeline else project.pipelines
+    found: dict[str, list[Path]] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for match in matches(chosen, f"landing/{path.relative_to(folder).as_posix()}"):
+            found.setdefault(match.pipeline, []).append(path)
+    return found
+
+
+def _show(trial: Trial, out: Output) -> None:
+    """One file: its account, and the first difference as a small table."""
+    result, error, unlike = trial.result, trial.error, trial.unlike
+    text = account.fates(result.fates) if result else ""
+    out.say(f"{out.mark('good' if trial.passed else 'bad')} {trial.pipeline}  {Path(trial.file).name}  {text}")
+    for reason, rows in result.reasons.items() if result else ():
+        out.say(f"    {rows:>6,}  {reason}")
+    if unlike:
+        parts = ", ".join(map(str, trial.parts))
+        out.say(f"    table {unlike.table} differs when the file is cut ({parts} parts):")
+        out.say(f"    {unlike.missing:,} rows are missing (-), {unlike.extra:,} are new (+)")
+        examples = [(sign, *row) for sign, row in unlike.examples]
+        out.table(("", *unlike.columns), examples, indent="      ")
+    if error and not out.json:
+        out.fail(account.as_error(result.error) if result and result.error else error)
+    out.event(
+        "trial",
+        pipeline=trial.pipeline,
+        file=trial.file,
+        passed=trial.passed,
+        parts=trial.parts,
+        rows=result.fates.as_dict() if result else None,
+        staged=dict(result.rows) if result else None,
+        reasons=dict(result.reasons) if result else None,
+        differs=asdict(unlike) if unlike else None,
+        error=error.facts() if error else None,
+        seconds=round(trial.seconds, 3),
+    )
 
 
 def arguments_verify(parser: ArgumentParser) -> None:

@@ -7,11 +7,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from penstock.entrypoints.cli.lookup import project_of
+from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UsageError
+
+if TYPE_CHECKING:
+    from penstock.wiring.local import Project
 
 SHOWN_ROWS = 200
 
@@ -20,6 +23,7 @@ def arguments_query(parser: ArgumentParser) -> None:
     """The arguments of `query`."""
     parser.add_argument("sql", nargs="?", help="one SELECT; - reads it from standard input")
     parser.add_argument("--file", metavar="FILE", help="read the SQL from a file")
+    parser.add_argument("--in", dest="destination", metavar="NAME", help="which destination (default: the lake)")
     parser.add_argument("--csv", action="store_true", help="print CSV")
     parser.add_argument(
         "--limit", type=int, default=SHOWN_ROWS, help=f"rows of the table that is shown (default {SHOWN_ROWS}, 0: all)"
@@ -30,7 +34,7 @@ def query(options: Namespace, out: Output) -> int:
     """Print what a query finds: a table, CSV, or one JSON object a row."""
     sql = _text(options)
     with project_of(options) as project:
-        columns, rows = project.query(sql)
+        columns, rows = project.query(sql, _destination(project, options.destination))
         if out.json:
             for row in rows:
                 out.record(dict(zip(columns, row, strict=True)))
@@ -39,6 +43,14 @@ def query(options: Namespace, out: Output) -> int:
         else:
             _table(columns, rows, options.limit, out)
     return 0
+
+
+def _destination(project: Project, name: str | None) -> str:
+    """`warehouse` is enough where only one destination has that name."""
+    if not name:
+        return ""
+    known = {key.partition(":")[2]: key for key in project.destinations} | {key: key for key in project.destinations}
+    return known[one_of("destination", name, known)]
 
 
 def _text(options: Namespace) -> str:
