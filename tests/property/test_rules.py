@@ -109,9 +109,9 @@ def holds(condition, value):
         return condition.mentions_null and not negative
     if not spoken:
         return negative
-    if condition.domain == "text":
+    if isinstance(value, str):
         return is_one_of(value, spoken) != negative
-    if condition.domain == "date":
+    if condition.domain == "date" and isinstance(value, datetime):
         return compare(condition.operator, value, [instant(each) for each in spoken])
     if isinstance(value, float) and math.isnan(value):
         return False

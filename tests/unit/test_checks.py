@@ -57,6 +57,10 @@ CASES = [  # rule, type of the column, values that pass, values that fail
     ('ColumnValues "x" matches "a|bc"', "VARCHAR", "'a', 'bc'", "'ac', 'abc'"),
     ('ColumnValues "x" > "2024-03-01"', "DATE", "'2024-03-02'", "'2024-03-01', NULL"),
     ('ColumnValues "x" = "2024-03-01"', "VARCHAR", "'2024-03-01'", "'x', NULL"),
+    ('ColumnValues "x" = "2024-03-01"', "TIMESTAMP", "'2024-03-01'", "'2024-03-01 00:01', NULL"),
+    ('ColumnValues "x" != "2024-03-01"', "VARCHAR", "'x', ''", "'2024-03-01', NULL"),
+    ('ColumnValues "x" not in ["2024-03-01", NULL]', "DATE", "'2024-03-02'", "'2024-03-01', NULL"),
+    ('ColumnValues "x" != now()', "VARCHAR", "'2024-03-01'", "'2024-03-10 12:00', 'x', NULL"),
     (
         'ColumnValues "x" between "2024-03-01" and "2024-03-02 12:00"', "TIMESTAMP",
         "'2024-03-02 11:59'", "'2024-03-01', '2024-03-02 12:00', NULL",

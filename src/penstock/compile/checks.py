@@ -69,10 +69,9 @@ def _holds(column: str, condition: Condition) -> str:
     if not spoken:
         return f"({column} IS {'NOT ' if negative else ''}NULL)"
     rest = replace(condition, values=spoken)
-    value = _value(column, condition.domain)
-    test = _text_test(value, rest) if condition.domain == "text" else _compare(value, rest)
+    test = _equality(column, rest) if _equates_texts(rest) else _compare(_value(column, condition.domain), rest)
     if condition.domain == "number" and condition.operator in _NAN_PASSES:
-        test = f"({test} AND {value} <= 'infinity'::DOUBLE)"
+        test = f"({test} AND {column} <= 'infinity'::DOUBLE)"
     null = condition.mentions_null and not negative
     return f"(coalesce({test}, FALSE) OR {column} IS NULL)" if null else f"coalesce({test}, FALSE)"
 
@@ -98,12 +97,22 @@ def _compare(value: str, condition: Condition) -> str:
     return f"{value} {'<>' if operator == '!=' else operator} {literals[0]}"
 
 
-def _text_test(value: str, condition: Condition) -> str:
-    """Equality with texts, of which WHITESPACES_ONLY is one that no literal can be."""
-    texts = [_literal(each, "text") for each in condition.values if each is not Keyword.WHITESPACES_ONLY]
-    tests = [f"{value} IN ({', '.join(texts)})"] if texts else []
-    if Keyword.WHITESPACES_ONLY in condition.values:
-        tests.append(rf"regexp_full_match({value}, '\s+')")
+def _equates_texts(condition: Condition) -> bool:
+    """Dates in quotes are texts too, as long as nothing is compared with the run's time."""
+    dated = condition.domain == "date" and not any(isinstance(value, RunTime) for value in condition.values)
+    return condition.operator in ("=", "!=", "in", "not in") and (condition.domain == "text" or dated)
+
+
+def _equality(column: str, condition: Condition) -> str:
+    """Equality with texts. One that is a date equals the same text and the same moment: the column may hold either."""
+    text = _value(column, "text")
+    named = [value for value in condition.values if value is not Keyword.WHITESPACES_ONLY]
+    tests = [f"{text} IN ({', '.join(_literal(value, 'text') for value in named)})"] if named else []
+    if condition.domain == "date":
+        moments = ", ".join(_literal(value, "date") for value in named)
+        tests.append(f"coalesce({_value(column, 'date')} IN ({moments}), FALSE)")
+    if len(named) < len(condition.values):
+        tests.append(rf"regexp_full_match({text}, '\s+')")
     return f"{'NOT ' if condition.operator in ('!=', 'not in') else ''}({' OR '.join(tests)})"
 
 
