@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]
+from sqlglot.tokenizer_core import Token, TokenType
 
 from penstock.compile.sql import quote_identifier
 from penstock.compile.words import AGGREGATES, CLOCKS, OUTSIDE, VOLATILE
@@ -144,7 +144,7 @@ def _refuse_aggregates(tokens: list[Token]) -> None:
 def _selects(tree: exp.Query, source: str) -> list[exp.Select]:
     """The chain of selects from the outermost to the one that reads the input. Raises `_Wide`."""
     chain: list[exp.Select] = []
-    node: exp.Expression = tree
+    node: exp.Expression = tree  # type: ignore[assignment]
     while True:
         select = _plain(node)
         chain.append(select)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +63,8 @@ class Preparation:
     run_time: datetime
     hard: bool
     """The setting of pipeline and environment; a generation's own `hard` overrides it."""
+    progress: Callable[[int], None] = lambda _: None
+    """Told now and then how many records have been read so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from datetime import UTC, datetime, timedelta
 
 from penstock.compile.plan import Plan
 from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.model.fates import Fates
 from penstock.model.faults import point
 from penstock.model.runs import Result, Run, Stage, Staged
 from penstock.model.slots import Generation, Kind, Standing
@@ -22,8 +24,10 @@ from penstock.runtime.ports import Destination, Engine, Input, Preparation, Zone
 
 log = logging.getLogger("penstock")
 
+READING = "reading"
+
 Listener = Callable[[str, Run], None]
-"""Told of each boundary: `prepare`, `load`, `publish`, `failed`."""
+"""Told of each boundary: `prepare`, `load`, `publish`, `failed`; and, as `reading`, how far the first has come."""
 
 
 def utc_now() -> datetime:
@@ -112,7 +116,9 @@ class Worker:
         plan = tools.plans[run.pipeline]
         inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(_readable(run)))
         prepared = tools.engine.prepare(
-            Preparation(plan, run.id, run.attempt, inputs, run.run_time or run.created_at, plan.hard)
+            Preparation(
+                plan, run.id, run.attempt, inputs, run.run_time or run.created_at, plan.hard, partial(self._read, run)
+            )
         )
         point("prepare.before_record")
         run = tools.ledger.prepared(
@@ -120,6 +126,12 @@ class Worker:
         )
         point("prepare.after_record")
         return run
+
+    def _read(self, run: Run, records: int) -> None:
+        """Tell the listener how far the reading has come."""
+        first = run.generations[0]
+        so_far = Result(first.slot, first.number, fates=Fates(read=records))
+        self.listener(READING, replace(run, results=(so_far,)))
 
     def load(self, run: Run) -> Run:
         """Bring the staged rows to every destination; start again where they were made under another definition."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -414,7 +415,7 @@ class Project:
             raise UnknownName(f"there is no destination {name!r}", fix=nearest(name, self.destinations))
         chosen = self.destinations[name]
         if not name.startswith("lake:"):
-            return chosen.rows(sql)  # type: ignore[attr-defined,no-any-return]
+            return _columns_and_rows(chosen.rows(sql))  # type: ignore[attr-defined]
         from penstock.adapters.duckdb.inspect import Inspection
 
         inspection = Inspection(self.lake_tables(name))
@@ -493,6 +494,13 @@ def open_project(
         yield project
     finally:
         project.close()
+
+
+def _columns_and_rows(found: Iterator[dict[str, Any]]) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """Rows as dictionaries, told apart into names and values."""
+    first = next(found, None)
+    rows = found if first is None else itertools.chain((first,), found)
+    return list(first or ()), (tuple(row.values()) for row in rows)
 
 
 def _reject(values: Mapping[str, Any]) -> Reject:

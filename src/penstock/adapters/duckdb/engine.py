@@ -182,6 +182,7 @@ class _Preparing:
         for ordinal, (records, lines) in part.records.items() if count else ():
             tallies[ordinal].read += records
             tallies[ordinal].lines += lines
+        self.work.progress(sum(tally.read for tally in self.tallies.values()))
         return rejected
 
     def _steps(self) -> None:

@@ -18,6 +18,9 @@ from penstock.model.slots import Standing
 if TYPE_CHECKING:
     from penstock.wiring.local import Outcome, Project
 
+READING = "reading"
+"""The stage under which a worker tells how far the reading has come (`penstock.runtime.worker`)."""
+
 
 def arguments_run(parser: ArgumentParser) -> None:
     """The arguments of `run`."""
@@ -82,7 +85,9 @@ def listener(out: Output, progress: Progress) -> Callable[[str, Run], None]:
     def hear(stage: str, run: Run) -> None:
         read[run.id] = run.fates.read
         progress.update(sum(read.values()), stage)
-        out.event(f"run_{_past(stage)}", run=run.id, pipeline=run.pipeline, state=run.state.value, attempt=run.attempt)
+        if stage != READING:
+            name = f"run_{_past(stage)}"
+            out.event(name, run=run.id, pipeline=run.pipeline, state=run.state.value, attempt=run.attempt)
 
     return hear
 
