@@ -82,6 +82,11 @@ def test_crlf_is_declared_and_kept():
     assert (chunk.newline, chunk.records, chunk.numbered) == ("\r\n", 2, False)
 
 
+def test_two_kinds_of_line_end_in_one_chunk_go_the_careful_way():
+    (chunk,) = read(b"1,2,3\n4,5,6\r\n", chunk_bytes=10)
+    assert chunk.data == b"1,1,2,3\n2,4,5,6\n"
+
+
 def test_other_signs_are_carried_by_the_chunk():
     (chunk,) = read(b"1;'a;b';3\n", Dialect(";", "'", header=False))
     assert (chunk.delimiter, chunk.quote, chunk.numbered) == (";", "'", False)
@@ -159,6 +164,7 @@ def test_an_open_quote_that_closes_with_another_number_of_columns_is_torn():
 def test_a_quote_is_not_followed_for_ever():
     data = GOOD + b'4,"x\n' + b"1,2,3\n" * 30 + b'",9\n'
     assert faults(data, limits=Limits(span_lines=20)) == [(4, "torn"), (35, "torn")]
+    assert faults(data, limits=Limits(span_chars=100)) == [(4, "torn"), (35, "torn")]
     assert faults(data, limits=Limits(span_lines=40)) == []
 
 
@@ -180,13 +186,14 @@ def test_records_with_nul_or_broken_bytes_are_rejected_alone():
     assert faults(GOOD + b"4,a\0b,5\n4,\xff,5\n" + GOOD) == [(4, "null_byte"), (5, "encoding")]
 
 
-def test_a_record_over_the_limit_is_rejected_however_it_is_cut():
-    data = GOOD + b"4," + b"x" * 100 + b",5\n" + GOOD
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_record_over_the_limit_is_rejected_however_it_is_cut(end):
+    data, tight = GOOD + b"4," + b"x" * 100 + b",5" + end + b"5,6\n", Limits(record_bytes=50)
     for size in (1, 10, 1 << 20):
-        chunks = read(data, limits=Limits(record_bytes=50), chunk_bytes=size)
-        (bad,) = [bad for chunk in chunks for bad in chunk.rejected]
-        assert bad == Rejected(4, 30, 134, "too_long", "9,a,9" if size > 100 else "9,a")
-        assert sum(chunk.records for chunk in chunks) == 7
+        chunks = read(data, limits=tight, chunk_bytes=size, careful=size < 1 << 20)
+        long, short = [bad for chunk in chunks for bad in chunk.rejected]
+        assert long == Rejected(4, 30, 134, "too_long", "9,a,9" if size > 100 else "9,a")
+        assert (short.line, short.start) == (5, 134 + len(end))
 
 
 def test_a_line_without_an_end_refuses_the_file():
@@ -235,9 +242,12 @@ def test_files_in_any_encoding_become_utf8(encoding):
 
 
 def test_a_byte_outside_the_encoding_rejects_its_record():
-    data = b"1,a,2\n1,\x81,2\n3,b,4\n"
-    dialect = Dialect(header=False, encoding="cp1252")
-    assert faults(data, dialect) == [(2, "encoding")]
+    data = b"1,\xe9,2\n1,\x81,2\n3,b,4\n5,6\n"
+    (chunk,) = read(data, Dialect(header=False, encoding="cp1252"), careful=True)
+    assert [(bad.reason, bad.start, bad.end) for bad in chunk.rejected] == [
+        ("encoding", 6, 11),
+        ("too_few_columns", 18, 21),
+    ]
 
 
 def test_half_a_character_at_the_end_rejects_the_last_record():
@@ -471,6 +481,7 @@ def test_a_small_file_with_faults_is_numbered_too():
     chunk = number_small(GOOD + b'4,"x\n5,6,7\n', Layout(COLUMNS, BARE), base=50)
     assert chunk.data.endswith(b"53,3,bath,1\n55,5,6,7\n")
     assert [(bad.line, bad.reason) for bad in chunk.rejected] == [(4, "torn")]
+    assert number_small(GOOD + b"4,5,6,7\n", Layout(COLUMNS, BARE)).rejected[0].reason == "too_many_columns"
 
 
 def test_a_small_file_may_be_compressed_and_have_a_header_alone():

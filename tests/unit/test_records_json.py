@@ -161,6 +161,11 @@ def test_a_locator_leads_to_the_element():
     assert locate(io.BytesIO(data), Dialect(), bad.start, bad.end) == '[1, "ü"]'
 
 
+def test_a_number_is_read_to_its_end_however_it_is_cut():
+    ((bad,),) = [chunk.rejected for chunk in array('[12345, {"id": 1}]', chunk_bytes=1) if chunk.rejected]
+    assert (bad.reason, bad.start, bad.end) == ("not_object", 1, 6)
+
+
 def test_an_array_without_elements_has_no_records():
     assert array(" [ ] \n") == []
 
