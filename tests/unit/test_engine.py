@@ -93,7 +93,7 @@ def test_content_that_changed_since_it_was_accepted_is_not_loaded(tmp_path, shop
 
     stale = Generation(Slot("shop", "landing/a.csv"), 1, Kind.DELIVERY, 1, NOW, Content("0" * 64, 8))
     (result,) = bench.run([replace(stale)])
-    assert result.standing is Standing.SUPERSEDED
+    assert (result.standing, result.error["code"]) == (Standing.REFUSED, "E200")
     assert bench.rows("source") == []
 
 

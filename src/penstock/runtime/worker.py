@@ -129,7 +129,7 @@ class Worker:
 
     def _read(self, run: Run, records: int) -> None:
         """Tell the listener how far the reading has come."""
-        first = run.generations[0]
+        first = run.open[0]
         so_far = Result(first.slot, first.number, fates=Fates(read=records))
         self.listener(READING, replace(run, results=(so_far,)))
 
@@ -139,7 +139,7 @@ class Worker:
         plan = tools.plans[run.pipeline]
         if run.staged and (run.fingerprint != plan.fingerprint or not tools.zones.complete(run.staged)):
             return tools.ledger.restage(run.id, run.epoch, tools.clock())
-        units = tuple(_unit(generation, run) for generation in _loadable(run))
+        units = tuple(_unit(generation, run) for generation in run.open)
         rows: dict[str, dict[str, int]] = {}
         for load, destination in self._loads(plan, run, units):
             point("load.before")
@@ -175,17 +175,7 @@ STAGES = {Stage.PREPARE: Worker.prepare, Stage.LOAD: Worker.load, Stage.PUBLISH:
 
 
 def _readable(run: Run) -> list[Generation]:
-    return [generation for generation in run.generations if generation.kind is not Kind.WITHDRAWAL]
-
-
-def _loadable(run: Run) -> list[Generation]:
-    """The generations that passed `prepare`, and withdrawals, which have nothing to pass."""
-    passed = {result.slot: result.standing for result in run.results}
-    return [
-        generation
-        for generation in run.generations
-        if generation.kind is Kind.WITHDRAWAL or passed.get(generation.slot) in (Standing.PREPARED, Standing.LOADED)
-    ]
+    return [generation for generation in run.open if generation.kind is not Kind.WITHDRAWAL]
 
 
 def _unit(generation: Generation, run: Run) -> Unit:

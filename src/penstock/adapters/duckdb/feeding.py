@@ -126,7 +126,7 @@ class Feed:
             else:
                 yield from chunks
         if generation.content and digest.hexdigest() != generation.content.sha256:
-            tally.end(Standing.SUPERSEDED, _changed(generation.slot.address))
+            tally.end(Standing.REFUSED, _changed(generation.slot.address))
 
     def _opened(self, stream: BinaryIO, base: int, digest: Any, *, careful: bool) -> Iterator[Chunk]:
         source, size = self.plan.source, self.resources.chunk_bytes
@@ -149,7 +149,7 @@ class Feed:
     def _parquet(self, tally: Tally) -> Iterator[Part]:
         content = tally.generation.content
         if self.landing.content(tally.generation.slot.address) != content:
-            tally.end(Standing.SUPERSEDED, _changed(tally.generation.slot.address))
+            tally.end(Standing.REFUSED, _changed(tally.generation.slot.address))
             return
         stream = self._open(tally)
         if stream is None:
