@@ -9,8 +9,8 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from penstock.compile.plan import Plan
 from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
