@@ -28,7 +28,7 @@ class ClaimLimits:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Backoff with full jitter: attempt n waits up to `first · 2ⁿ⁻¹`, at most `longest`; after `attempts` it is dead."""
+    """Backoff with full jitter: attempt n waits up to `first · 2ⁿ⁻¹`, at most `longest`; after `attempts` it dies."""
 
     attempts: int = 5
     first: timedelta = timedelta(seconds=1)
@@ -45,7 +45,14 @@ class Intake(Protocol):
 
         A `DELIVERY` whose content hash equals that of the slot's current generation is a recorded duplicate; anything
         else is the next generation. `RELOAD`, `PATCH` and `WITHDRAWAL` are always the next generation. A new delivery,
-        reload or withdrawal supersedes the slot's accepted generations that no run holds, and its open rejects.
+        reload or withdrawal supersedes the slot's accepted generations that no run holds, and its open rejects; any
+        new generation supersedes what is suspended or dead.
+
+        The current content is the newest delivery's or reload's, however that ended: a patch does not change it, and
+        what was refused, stopped, dropped or is dead is loaded again by a reload only. After a withdrawal the same
+        content is new, unless it is the same version of the object. Patches and withdrawals take over the content and
+        parts of what they concern. Raises `UsageError` for a patch of what is not loaded, `UnknownName` for a patch
+        or withdrawal of what never came; then nothing of the call was accepted.
         """
         ...
 
@@ -68,6 +75,9 @@ class Claims(Protocol):
         due, then a new run over the oldest accepted generations of one pipeline. Within a slot generations go in
         order: none is claimed while an earlier one is in a run that is not final. A run over more than one generation
         that has lost `policy.deaths` workers is bisected at once: both halves become runs of their own.
+
+        `run.open` is what there is to do; a run that was released, redriven or restaged holds finished generations
+        too. A run of withdrawals holds nothing else and begins at stage `load`.
         """
         ...
 
@@ -75,15 +85,21 @@ class Claims(Protocol):
         """Extend the lease. Raises `ClaimLost` when the epoch has passed."""
         ...
 
+    def bury(self, worker: str, now: datetime) -> list[Run]:
+        """The worker of this name is known to be dead: its runs may be claimed at once. Returns them."""
+        ...
+
     def prepared(
         self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
     ) -> Run:
         """The first boundary: rows are staged and rejected rows are aside. Generations that were refused, stopped or
-        suspended are finished here; when none is left to load the run is final. Raises `ClaimLost`."""
+        suspended are finished here; when none is left to load the run is final. Every open generation needs a result
+        that is one of these or `prepared`. Raises `ClaimLost`."""
         ...
 
     def loaded(self, run: str, epoch: int, now: datetime, results: Sequence[Result]) -> Run:
-        """The second boundary: every destination holds the rows (or holds newer ones). Raises `ClaimLost`."""
+        """The second boundary: every destination holds the rows (or holds newer ones). A result replaces what
+        `prepare` found; an open generation without one is loaded as it was prepared. Raises `ClaimLost`."""
         ...
 
     def published(self, run: str, epoch: int, now: datetime) -> Run:
@@ -95,23 +111,27 @@ class Claims(Protocol):
     ) -> list[Run]:
         """An attempt failed. `retry` (the error's own word) waits and tries again until the policy's attempts are
         spent; a deterministic failure over several generations is bisected into two runs; over one it is dead.
-        Returns the runs as they stand now. Raises `ClaimLost`."""
+        Returns the runs as they stand now: the two halves of a bisected one, which itself is `failed`. Raises
+        `ClaimLost`."""
         ...
 
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
-        """Back to `prepare`: the staged rows were made under another definition, or are gone. Raises `ClaimLost`."""
+        """Back to `prepare` with what is open: the staged rows were made under another definition, or are gone.
+        Raises `ClaimLost`."""
         ...
 
     def release(self, run: str, now: datetime, *, by: str) -> Run:
-        """A person lets a suspended run go on: its generations load what passed."""
+        """A person lets what is suspended of a run go on, with `hard` off: its generations load what passed. The run
+        is due at once. Raises `UsageError` when nothing of it is suspended."""
         ...
 
     def drop(self, run: str, now: datetime, *, by: str) -> Run:
-        """A person gives a suspended or dead run up."""
+        """A person gives up what is suspended or dead of a run. Raises `UsageError` when nothing is."""
         ...
 
     def redrive(self, run: str, now: datetime, *, by: str) -> Run:
-        """A person sends dead work back: a fresh first attempt."""
+        """A person sends dead work back: the run is due at once, and its attempts count anew (their numbers go on).
+        Raises `UsageError` when it is not dead."""
         ...
 
 

@@ -1,0 +1,160 @@
+"""The other side of the socket: a ledger whose every method is a call to the process that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from penstock.adapters.sqlite.wire import Answer, Call, pack, unpack
+from penstock.errors import LedgerBusy
+from penstock.ledger.book import LIMITS
+from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.model.events import Event
+from penstock.model.runs import Result, Run, Staged
+from penstock.model.slots import Acceptance, Delivery, Generation, Slot
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LONGEST_ANSWER = 30.0
+"""For how many seconds an answer is waited for."""
+
+
+class LineLost(Exception):  # noqa: N818 - an event, not an error: nobody outside of this package sees it
+    """The holder went away before it answered; the call may or may not have been carried out."""
+
+
+class Line:
+    """Connections to the holder, as many as there are calls at the same time."""
+
+    def __init__(self, address: Path, key: Callable[[], bytes], patience: float = LONGEST_ANSWER) -> None:
+        self._address, self._key, self._patience = address, key, patience
+        self._idle: list[Connection] = []
+
+    def ask(self, call: Call) -> Answer:
+        """Raises `LineLost`, or `LedgerBusy` when the holder lives but does not answer."""
+        try:
+            connection = self._idle.pop() if self._idle else self._connect()
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise LineLost from error
+        try:
+            connection.send_bytes(pack(call))
+            if not connection.poll(self._patience):
+                raise self._silent()
+            answer: Answer = unpack(connection.recv_bytes())
+        except (OSError, EOFError) as error:
+            connection.close()
+            raise LineLost from error
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _connect(self) -> Connection:
+        return Client(str(self._address), family="AF_UNIX", authkey=self._key())
+
+    def _silent(self) -> LedgerBusy:
+        return LedgerBusy(
+            f"the process that holds the ledger has not answered for {self._patience:g} s",
+            at=str(self._address),
+            fix="see whether it is stopped, or its disk is",
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+class Ask(Protocol):
+    """Calls a method of the ledger wherever that is."""
+
+    def __call__(self, method: Callable[Concatenate[Ledger, P], T], /, *arguments: P.args, **named: P.kwargs) -> T: ...
+
+
+class RemoteLedger(Ledger):
+    """The ledger in another process: `ask` carries a call there, and its answer back."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    def accept(self, deliveries: Sequence[Delivery], now: datetime) -> list[Acceptance]:
+        return self._ask(Ledger.accept, tuple(deliveries), now)
+
+    def claim(
+        self,
+        worker: str,
+        now: datetime,
+        *,
+        pipelines: Iterable[str] | None = None,
+        limits: ClaimLimits = LIMITS,
+        policies: Mapping[str, RetryPolicy] | None = None,
+    ) -> Run | None:
+        wanted = None if pipelines is None else tuple(pipelines)
+        return self._ask(Ledger.claim, worker, now, pipelines=wanted, limits=limits, policies=policies)
+
+    def renew(self, run: str, epoch: int, now: datetime, lease: timedelta) -> None:
+        self._ask(Ledger.renew, run, epoch, now, lease)
+
+    def bury(self, worker: str, now: datetime) -> list[Run]:
+        return self._ask(Ledger.bury, worker, now)
+
+    def prepared(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+    ) -> Run:
+        return self._ask(Ledger.prepared, run, epoch, now, tuple(results), tuple(staged), fingerprint)
+
+    def loaded(self, run: str, epoch: int, now: datetime, results: Sequence[Result]) -> Run:
+        return self._ask(Ledger.loaded, run, epoch, now, tuple(results))
+
+    def published(self, run: str, epoch: int, now: datetime) -> Run:
+        return self._ask(Ledger.published, run, epoch, now)
+
+    def failed(
+        self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+    ) -> list[Run]:
+        return self._ask(Ledger.failed, run, epoch, now, dict(error), retry=retry, policy=policy)
+
+    def restage(self, run: str, epoch: int, now: datetime) -> Run:
+        return self._ask(Ledger.restage, run, epoch, now)
+
+    def release(self, run: str, now: datetime, *, by: str) -> Run:
+        return self._ask(Ledger.release, run, now, by=by)
+
+    def drop(self, run: str, now: datetime, *, by: str) -> Run:
+        return self._ask(Ledger.drop, run, now, by=by)
+
+    def redrive(self, run: str, now: datetime, *, by: str) -> Run:
+        return self._ask(Ledger.redrive, run, now, by=by)
+
+    def current(self, slot: Slot) -> Generation | None:
+        return self._ask(Ledger.current, slot)
+
+    def history(self, slot: Slot) -> list[Generation]:
+        return self._ask(Ledger.history, slot)
+
+    def slots(self, pipeline: str) -> list[Slot]:
+        return self._ask(Ledger.slots, pipeline)
+
+    def run(self, run: str) -> Run | None:
+        return self._ask(Ledger.run, run)
+
+    def runs(self, *, pipeline: str | None = None, limit: int = 50, slot: Slot | None = None) -> list[Run]:
+        return self._ask(Ledger.runs, pipeline=pipeline, limit=limit, slot=slot)
+
+    def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
+        return self._ask(Ledger.events, after, limit)
+
+    def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
+        return self._ask(Ledger.live, pipeline)
+
+    def pending(self, pipelines: Iterable[str] | None = None) -> int:
+        return self._ask(Ledger.pending, None if pipelines is None else tuple(pipelines))
+
+    def next_due(self) -> datetime | None:
+        return self._ask(Ledger.next_due)

@@ -1,0 +1,260 @@
+"""Records as rows, and rows as records. Both ways read like the tables of `migrations`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from penstock.model.events import Event
+from penstock.model.fates import Fates
+from penstock.model.runs import Result, Run, RunState, Stage, Staged
+from penstock.model.slots import Content, Generation, Kind, Slot, Standing
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+KINDS = {kind.value: kind for kind in Kind}
+STANDINGS = {standing.value: standing for standing in Standing}
+
+GENERATION = (
+    "g.number, g.kind, g.sequence, g.accepted_at, g.sha256, g.size, g.version, g.parts, g.cause, g.fingerprint,"
+    " g.hard, g.lines, g.fixes, g.heals, g.standing, g.run"
+)
+"""The columns that `generation` reads, in its order."""
+
+RUN = (
+    "r.id, r.pipeline, r.parent, r.created_at, r.run_time, r.stage, r.state, r.attempt, r.first_attempt, r.epoch,"
+    " r.deaths, r.worker, r.due, r.fingerprint, r.staged_attempt, r.error, r.finished_at"
+)
+"""The columns that `run` reads, in its order."""
+
+# `default=dict`: a mapping of any other kind is written as an object.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=dict).encode
+_decode = json.loads
+
+
+@lru_cache(maxsize=1024)
+def instant(moment: datetime) -> int:
+    """Microseconds since 1970-01-01 UTC."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+@lru_cache(maxsize=1024)
+def moment(instant: int) -> datetime:
+    """The instant so many microseconds after 1970-01-01 UTC."""
+    return EPOCH + timedelta(microseconds=instant)
+
+
+def _maybe_instant(value: datetime | None) -> int | None:
+    return None if value is None else instant(value)
+
+
+def _maybe_moment(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+# --- generations -------------------------------------------------------------------------------------------------
+
+
+def generation(slot: Slot, row: Sequence[Any]) -> Generation:
+    """A row of `GENERATION`."""
+    (
+        number, kind, sequence, accepted_at, sha256, size, version, parts, cause, fingerprint,
+        hard, lines, fixes, heals, standing, run,
+    ) = row  # fmt: skip
+    return Generation(
+        slot,
+        number,
+        KINDS[kind],
+        sequence,
+        moment(accepted_at),
+        None if sha256 is None else Content(sha256, size, version),
+        _decode(parts),
+        cause,
+        fingerprint,
+        None if hard is None else bool(hard),
+        () if lines is None else tuple(_decode(lines)),
+        fixes,
+        heals,
+        STANDINGS[standing],
+        run or "",
+    )
+
+
+def generation_row(slot: int, item: Generation, queue: str | None) -> tuple[Any, ...]:
+    """A new row of `generations`, without its id."""
+    content = item.content
+    return (
+        slot,
+        item.number,
+        item.kind.value,
+        item.sequence,
+        instant(item.accepted_at),
+        content and content.sha256,
+        content and content.size,
+        content and content.version,
+        _encode(item.parts) if item.parts else "{}",
+        item.cause,
+        item.fingerprint,
+        item.hard,
+        _encode(item.lines) if item.lines else None,
+        item.fixes,
+        item.heals,
+        item.standing.value,
+        item.run or None,
+        queue,
+    )
+
+
+# --- runs --------------------------------------------------------------------------------------------------------
+
+
+def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, results: str) -> Run:
+    """A row of `RUN`, with its generations and its bulk."""
+    (
+        name, pipeline, parent, created_at, run_time, stage, state, attempt, first_attempt, epoch,
+        deaths, worker, due, fingerprint, staged_attempt, error, finished_at,
+    ) = row  # fmt: skip
+    running = state == RunState.RUNNING
+    return Run(
+        id=name,
+        pipeline=pipeline,
+        generations=generations,
+        created_at=moment(created_at),
+        stage=Stage(stage),
+        state=RunState(state),
+        attempt=attempt,
+        first_attempt=first_attempt,
+        epoch=epoch,
+        deaths=deaths,
+        worker=worker,
+        lease_until=_maybe_moment(due) if running else None,
+        retry_at=None if running else _maybe_moment(due),
+        run_time=_maybe_moment(run_time),
+        fingerprint=fingerprint,
+        staged=_staged(staged),
+        staged_attempt=staged_attempt,
+        results=results_of(results, generations),
+        error=None if error is None else _decode(error),
+        finished_at=_maybe_moment(finished_at),
+        parent=parent or "",
+    )
+
+
+def run_row(item: Run) -> tuple[Any, ...]:
+    """What changes of a row of `runs`, then what does not."""
+    return (
+        item.stage.value,
+        item.state.value,
+        item.attempt,
+        item.first_attempt,
+        item.epoch,
+        item.deaths,
+        item.worker,
+        _maybe_instant(item.lease_until if item.state is RunState.RUNNING else item.retry_at),
+        item.fingerprint,
+        item.staged_attempt,
+        None if item.error is None else _encode(item.error),
+        _maybe_instant(item.finished_at),
+        item.id,
+    )
+
+
+def new_run_row(item: Run) -> tuple[Any, ...]:
+    """A new row of `runs`, without its number."""
+    return (
+        *run_row(item),
+        item.pipeline,
+        item.parent or None,
+        instant(item.created_at),
+        _maybe_instant(item.run_time),
+    )
+
+
+def members_text(members: Sequence[tuple[int, int]]) -> str:
+    """The slots (by id) and numbers of a run's generations."""
+    return _encode(members)
+
+
+def staged_text(staged: Sequence[Staged]) -> str:
+    """What a run has staged."""
+    return _encode([(item.table, item.files, item.columns, item.rows) for item in staged])
+
+
+def _staged(text: str) -> tuple[Staged, ...]:
+    if text == "[]":
+        return ()
+    return tuple(
+        Staged(table, tuple(files), tuple((name, kind) for name, kind in columns), rows)
+        for table, files, columns, rows in _decode(text)
+    )
+
+
+def results_text(results: Sequence[Result], generations: Sequence[Generation]) -> str:
+    """Results by the place of their generation in the run."""
+    places = {item.slot.address: place for place, item in enumerate(generations)}
+    return _encode(
+        [
+            (
+                places[item.slot.address],
+                item.standing.value,
+                _fates_row(item.fates),
+                item.span,
+                item.reasons,
+                item.warnings,
+                item.rows,
+                item.checksums,
+                item.error,
+            )
+            for item in results
+        ]
+    )
+
+
+def _fates_row(fates: Fates) -> tuple[int, ...]:
+    return (fates.read, fates.kept, fates.filtered, fates.deduplicated, fates.quarantined)
+
+
+def results_of(text: str, generations: Sequence[Generation]) -> tuple[Result, ...]:
+    """The results of a run over these generations."""
+    if text == "[]":
+        return ()
+    return tuple(_result(generations[place], found) for place, *found in _decode(text))
+
+
+def _result(item: Generation, found: Sequence[Any]) -> Result:
+    standing, fates, span, reasons, warnings, rows, checksums, error = found
+    return Result(
+        slot=item.slot,
+        number=item.number,
+        standing=STANDINGS[standing],
+        fates=Fates(*fates),
+        span=span,
+        reasons=reasons,
+        warnings=warnings,
+        rows=rows,
+        checksums=checksums,
+        error=error,
+    )
+
+
+# --- events ------------------------------------------------------------------------------------------------------
+
+
+def event_row(item: Event) -> tuple[Any, ...]:
+    """A new row of `events`, without its sequence."""
+    return (item.type, item.source, item.subject, instant(item.time), _encode(item.data))
+
+
+def event(row: Sequence[Any]) -> Event:
+    """A row of `events`."""
+    sequence, kind, source, subject, time, data = row
+    return Event(kind, source, subject, moment(time), _decode(data), sequence)
+
+
+def json_list(values: Sequence[Any] | None) -> str | None:
+    """Bound where a statement asks for `json_each`; NULL stands for all."""
+    return None if values is None else _encode(list(values))

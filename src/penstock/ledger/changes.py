@@ -1,0 +1,104 @@
+"""Changes of the record as events: what docs/reference/events.md lists.
+
+Generations announce themselves: `generation_changes` compares two states of a run. What a run does is said by the
+method that makes it happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from penstock.model.events import Event
+from penstock.model.runs import Result, Run
+from penstock.model.slots import Delivery, Generation, Slot, Standing
+
+ANNOUNCED = (
+    Standing.LOADED,
+    Standing.SUSPENDED,
+    Standing.REFUSED,
+    Standing.STOPPED,
+    Standing.DEAD,
+    Standing.DROPPED,
+    Standing.SUPERSEDED,
+)
+
+TYPES = (
+    "generation.accepted",
+    "generation.duplicate",
+    *(f"generation.{standing}" for standing in ANNOUNCED),
+    "run.started",
+    "run.resumed",
+    "run.prepared",
+    "run.loaded",
+    "run.finished",
+    "run.waiting",
+    "run.bisected",
+    "run.restaged",
+    "run.released",
+    "run.redriven",
+    "run.dropped",
+    "table.published",
+)
+"""Every type that the ledger emits."""
+
+
+def accepted(generation: Generation) -> Event:
+    """A delivery, reload, patch or withdrawal became its slot's next generation."""
+    data = {"number": generation.number, "kind": generation.kind, "cause": generation.cause}
+    if generation.heals:
+        data["heals"] = generation.heals
+    return _of_slot("generation.accepted", generation.slot, generation.accepted_at, data)
+
+
+def repeated(delivery: Delivery, head: Generation, now: datetime) -> Event:
+    """The same content arrived again; nothing is loaded."""
+    data = {"number": head.number, "standing": head.standing, "cause": delivery.cause}
+    return _of_slot("generation.duplicate", delivery.slot, now, data)
+
+
+def superseded(generation: Generation, by: Generation) -> Event:
+    """A generation that no run held gave way."""
+    data = {"number": generation.number, "by": by.number}
+    return _of_slot("generation.superseded", generation.slot, by.accepted_at, data)
+
+
+def generation_changes(before: Run, after: Run, now: datetime) -> Iterator[Event]:
+    """An event for each generation of a run that came to an end between two states of it."""
+    results: dict[str, Result] = {}
+    for old, new in zip(before.generations, after.generations, strict=True):
+        if new.standing is old.standing or new.standing not in ANNOUNCED:
+            continue
+        results = results or {result.slot.address: result for result in after.results}
+        data = {"number": new.number, "run": after.id, **_told(new.standing, results.get(new.slot.address))}
+        yield _of_slot(f"generation.{new.standing}", new.slot, now, data)
+
+
+def _told(standing: Standing, result: Result | None) -> dict[str, Any]:
+    if result is None:
+        return {}
+    if standing is Standing.LOADED:
+        return {"rows": dict(result.rows)}
+    return {"error": dict(result.error)} if result.error else {}
+
+
+def of_run(kind: str, run: Run, now: datetime, **data: Any) -> Event:
+    """Something about a run; `kind` without the leading `run.`."""
+    return Event(f"run.{kind}", run.pipeline, run.id, now, data)
+
+
+def finished(run: Run, now: datetime) -> Event:
+    """The run is final: how it ended, its rows by fate, its loaded rows by table."""
+    error: Mapping[str, str] = run.error or {}
+    return of_run("finished", run, now, state=run.state, rows=run.fates.as_dict(), loaded=run.loaded, error=dict(error))
+
+
+def tables(run: Run, now: datetime) -> Iterator[Event]:
+    """A run's tables have changed for their readers."""
+    for table, rows in run.loaded.items():
+        yield Event("table.published", run.pipeline, table, now, {"run": run.id, "rows": rows})
+
+
+def _of_slot(kind: str, slot: Slot, now: datetime, data: Mapping[str, Any]) -> Event:
+    return Event(kind, slot.pipeline, slot.address, now, data)

@@ -1,0 +1,106 @@
+"""What a delivery is: a duplicate of what its slot holds already, or the slot's next generation.
+
+A slot's *tail* is all that a judgement needs: its newest generation that is not a patch (the head: it decides what the
+slot's content is) and the patches accepted after it, in order. An unknown slot's tail is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from penstock.errors import UnknownName, UsageError
+from penstock.model.slots import Content, Delivery, Generation, Kind, Standing
+
+AWAITING_A_PERSON = (Standing.SUSPENDED, Standing.DEAD)
+
+
+def duplicate(delivery: Delivery, tail: Sequence[Generation]) -> bool:
+    """Whether the slot holds this content already.
+
+    A patch does not change what a slot's content is, so the head is asked. After a withdrawal the same content is new
+    again, unless it is the very object (the same version) that was withdrawn: a rescan must not undo a withdrawal.
+    """
+    if delivery.kind is not Kind.DELIVERY or not tail or delivery.content is None:
+        return False
+    head, content = tail[0], delivery.content
+    if head.content is None or head.content.sha256 != content.sha256:
+        return False
+    return head.kind is not Kind.WITHDRAWAL or (bool(content.version) and content.version == head.content.version)
+
+
+def next_generation(delivery: Delivery, tail: Sequence[Generation], place: int, now: datetime) -> Generation:
+    """The slot's next generation. `place` is its place in the ledger's order of acceptance.
+
+    Raises `UsageError` for a wish that the slot cannot fulfil.
+    """
+    _validate(delivery, tail)
+    head = tail[0] if tail else None
+    patched = head if delivery.kind is Kind.PATCH else None
+    return Generation(
+        slot=delivery.slot,
+        number=tail[-1].number + 1 if tail else 1,
+        kind=delivery.kind,
+        sequence=patched.sequence if patched else place,
+        accepted_at=now,
+        content=delivery.content or (head.content if head else None),
+        parts=delivery.parts or (head.parts if head else {}),
+        cause=delivery.cause,
+        fingerprint=delivery.fingerprint,
+        hard=delivery.hard,
+        lines=delivery.lines,
+        fixes=delivery.fixes,
+        heals=patched.number if patched else 0,
+    )
+
+
+def _validate(delivery: Delivery, tail: Sequence[Generation]) -> None:
+    at = str(delivery.slot)
+    match delivery.kind:
+        case Kind.DELIVERY | Kind.RELOAD:
+            if delivery.content is None:
+                raise UsageError(f"a {delivery.kind} needs the content that arrived", at=at, fix="pass content=")
+        case Kind.WITHDRAWAL:
+            if not tail:
+                raise UnknownName("nothing was ever delivered there, so nothing can be withdrawn", at=at)
+        case Kind.PATCH:
+            _validate_patch(at, tail)
+
+
+def _validate_patch(at: str, tail: Sequence[Generation]) -> None:
+    if not tail:
+        raise UnknownName("nothing was ever delivered there, so nothing can be patched", at=at)
+    head = tail[0]
+    if head.kind is Kind.WITHDRAWAL:
+        raise UsageError("the delivery was withdrawn, so it cannot be patched", at=at, fix="deliver the file again")
+    if head.standing is not Standing.LOADED:
+        raise UsageError(
+            "only a loaded delivery can be patched",
+            at=at,
+            why=f"generation {head.number} is {head.standing}",
+            fix="wait until it is loaded, or load the file again with --reload",
+        )
+
+
+def superseded(tail: Sequence[Generation], kind: Kind) -> list[Generation]:
+    """What of a slot's tail gives way to a new generation of this kind.
+
+    A person's decision about what is suspended or dead is moot as soon as anything newer exists: a slot's numbers only
+    move forward at the destination. What merely waits gives way to a new content, not to a patch. What a run holds at
+    the moment finishes first.
+    """
+    content_is_new = kind is not Kind.PATCH
+    return [item for item in tail if item.standing in AWAITING_A_PERSON or (content_is_new and waits(item))]
+
+
+def waits(generation: Generation) -> bool:
+    """Whether it is accepted and no run holds it."""
+    return generation.standing is Standing.ACCEPTED and not generation.run
+
+
+def pinned_anew(generation: Generation, content: Content | None) -> Generation:
+    """The same bytes were written again: the newer version of the object is the one to read from now on."""
+    if content is None or generation.content is None or content.version == generation.content.version:
+        return generation
+    return replace(generation, content=replace(generation.content, version=content.version))

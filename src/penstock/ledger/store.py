@@ -1,0 +1,105 @@
+"""What the book asks of a store: keep records, find them again, and let several writes happen together or not at all.
+
+A store decides nothing. Two sentences hold for every one of them: what `writing` yields sees its own writes, and what
+is raised inside of it undoes them; `writing` inside of `writing` is a savepoint of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from penstock.ledger.port import Record
+from penstock.model.events import Event
+from penstock.model.runs import Run
+from penstock.model.slots import Generation, Slot
+
+
+class Slots(Protocol):
+    """Slots and their generations. A generation that waits stands in the queue of its pipeline, or is blocked there."""
+
+    def tail(self, slot: Slot) -> Sequence[Generation]:
+        """The newest generation that is not a patch, and the patches after it, in order; empty for an unknown slot."""
+        ...
+
+    def places(self) -> int:
+        """How many generations were ever accepted."""
+        ...
+
+    def add(self, generation: Generation, *, ready: bool) -> None:
+        """Keep a new generation, which waits: `ready` to be claimed, or blocked by an earlier one of its slot."""
+        ...
+
+    def amend(self, generation: Generation) -> None:
+        """Write the standing and content of a generation that no open run holds. Only accepted ones go on waiting."""
+        ...
+
+    def unblock(self, generation: Generation) -> None:
+        """It is ready to be claimed."""
+        ...
+
+    def queue(self, pipelines: Sequence[str] | None) -> Iterator[Generation]:
+        """Those that are ready, oldest first, of one pipeline: the one whose oldest is the oldest of all."""
+        ...
+
+
+class Holds(Protocol):
+    """Which run holds a slot: one at most."""
+
+    def held(self, slot: Slot) -> bool: ...
+
+    def hold(self, run: str, slots: Iterable[Slot]) -> None:
+        """The run holds these slots now, whoever held them before."""
+        ...
+
+    def free(self, run: str) -> list[Generation]:
+        """The run holds nothing any more. Returns the first blocked generation of each slot that it held."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs, each with its generations."""
+
+    def run(self, run: str) -> Run | None: ...
+
+    def save(self, run: Run) -> None:
+        """Write a run and its generations, which wait no longer."""
+        ...
+
+    def begun(self) -> int:
+        """How many runs there ever were."""
+        ...
+
+    def due(self, now: datetime, pipelines: Sequence[str] | None) -> Run | None:
+        """The running run whose lease expired first, else the waiting one whose retry was due first."""
+        ...
+
+    def halves(self, run: str) -> list[Run]:
+        """The runs into which it was bisected, in order."""
+        ...
+
+    def held_by(self, worker: str) -> list[Run]:
+        """The running runs of a worker."""
+        ...
+
+
+class Pages(Slots, Holds, Runs, Protocol):
+    """The record within one transaction."""
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Append events; they are numbered in the order of their commits."""
+        ...
+
+
+class Store(Protocol):
+    """A durable record, or one in memory."""
+
+    def writing(self) -> AbstractContextManager[Pages]:
+        """One transaction at a time, wholly or not at all."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Record]:
+        """A consistent look at what is committed; never waits for a writer."""
+        ...

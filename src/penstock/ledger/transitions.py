@@ -1,0 +1,346 @@
+"""The state machine of a run and its generations: every function takes a run as it stands and returns it as it becomes.
+
+    claim ─► PREPARE ─prepared─► LOAD ─loaded─► PUBLISH ─published─► SUCCEEDED | PARTIAL
+                │ nothing left to load ─────────────────────────────► FAILED | SUSPENDED
+    a failure ─► WAITING (another attempt) | bisected into two runs | DEAD
+
+A run is an aggregate: its generations change with it and are written with it. Nothing here knows time but by `now`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from penstock.errors import UsageError, WorkersLost
+from penstock.ledger.port import RetryPolicy
+from penstock.ledger.retrying import delay, spent
+from penstock.model.runs import Result, Run, RunState, Stage, Staged
+from penstock.model.slots import Generation, Kind, Slot, Standing
+
+PREPARE_ENDS = (Standing.PREPARED, Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED)
+"""What `prepare` may find out about a generation."""
+
+Facts = Mapping[str, str]
+
+
+# --- claims ------------------------------------------------------------------------------------------------------
+
+
+def begin(run: str, generations: Sequence[Generation], worker: str, now: datetime, lease: timedelta) -> Run:
+    """A new run over generations of one pipeline."""
+    return Run(
+        id=run,
+        pipeline=generations[0].slot.pipeline,
+        generations=tuple(standing_at(item, item.standing, run) for item in generations),
+        created_at=now,
+        stage=first_stage(generations),
+        worker=worker,
+        lease_until=now + lease,
+        run_time=now,
+    )
+
+
+def first_stage(generations: Iterable[Generation]) -> Stage:
+    """Withdrawals have nothing to prepare."""
+    return Stage.LOAD if all(item.kind is Kind.WITHDRAWAL for item in generations) else Stage.PREPARE
+
+
+def resume(run: Run, worker: str, now: datetime, lease: timedelta) -> Run:
+    """The next attempt, under the next epoch, from the last boundary."""
+    return replace(
+        run,
+        state=RunState.RUNNING,
+        epoch=run.epoch + 1,
+        attempt=run.attempt + 1,
+        worker=worker,
+        lease_until=now + lease,
+        retry_at=None,
+        error=None,
+    )
+
+
+def expire(run: Run, policy: RetryPolicy, now: datetime, halves: tuple[str, str]) -> tuple[Run, ...]:
+    """A worker has vanished: the run may go on as it is, unless too many have (see `RetryPolicy.deaths`)."""
+    run = replace(run, deaths=run.deaths + 1)
+    deadly = run.deaths >= policy.deaths and run.open
+    if deadly and len(run.open) > 1:
+        return bisect(run, _lost(run), now, halves)
+    if deadly or spent(run, policy):
+        return (die(run, _lost(run), now),)
+    return (run,)
+
+
+def _lost(run: Run) -> Facts:
+    return WorkersLost(
+        f"{run.deaths} worker{'s' if run.deaths > 1 else ''} vanished in stage {run.stage}",
+        at=f"run {run.id}",
+        why="killed, out of memory, or the machine stopped",
+        fix=f"penstock redrive {run.id}",
+    ).facts()
+
+
+# --- boundaries --------------------------------------------------------------------------------------------------
+
+
+def prepare(run: Run, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str) -> Run:
+    """Rows are staged. What was refused, stopped or suspended is finished; the run ends when nothing else is left."""
+    found = _by_address(results)
+    _check_prepared(run, found)
+    told = {item.slot.address: found[item.slot.address] for item in run.open}
+    run = replace(
+        run,
+        generations=_stand(run, {address: result.standing for address, result in told.items()}),
+        stage=Stage.LOAD,
+        results=_merged(run, told),
+        staged=tuple(staged),
+        staged_attempt=run.attempt,
+        fingerprint=fingerprint,
+        deaths=0,
+    )
+    return run if run.open else close(run, now)
+
+
+def load(run: Run, results: Sequence[Result]) -> Run:
+    """Every destination holds the rows of what was still open, or newer ones."""
+    _expect(run, Stage.LOAD, "loaded")
+    found = _by_address(results)
+    told = {address: _loaded(found.get(address, result)) for address, result in _known(run).items()}
+    return replace(
+        run,
+        generations=_stand(run, {address: result.standing for address, result in told.items()}),
+        stage=Stage.PUBLISH,
+        results=_merged(run, told),
+        deaths=0,
+    )
+
+
+def publish(run: Run, now: datetime) -> Run:
+    """The end."""
+    _expect(run, Stage.PUBLISH, "published")
+    return close(run, now)
+
+
+def restage(run: Run) -> Run:
+    """Back to the beginning with all that is still open. What was refused stays so until it is reloaded."""
+    _expect(run, Stage.LOAD, "restaged")
+    again = {item.slot.address for item in run.open}
+    return replace(
+        run,
+        generations=_stand(run, dict.fromkeys(again, Standing.ACCEPTED)),
+        stage=first_stage(run.open),
+        attempt=max(run.attempt, run.staged_attempt + 1),
+        results=_without(run, again),
+        staged=(),
+        fingerprint="",
+    )
+
+
+# --- failures ----------------------------------------------------------------------------------------------------
+
+
+def fail(
+    run: Run, error: Facts, now: datetime, policy: RetryPolicy, halves: tuple[str, str], *, retry: bool
+) -> tuple[Run, ...]:
+    """Wait and try again, bisect, or give up."""
+    if retry and not spent(run, policy):
+        return (wait(run, error, now, delay(run, policy)),)
+    if not retry and len(run.open) > 1:
+        return bisect(run, error, now, halves)
+    return (die(run, error, now),)
+
+
+def wait(run: Run, error: Facts, now: datetime, pause: timedelta) -> Run:
+    """The next attempt is due after a pause."""
+    return replace(run, state=RunState.WAITING, lease_until=None, retry_at=now + pause, error=error)
+
+
+def bisect(run: Run, error: Facts, now: datetime, halves: tuple[str, str]) -> tuple[Run, ...]:
+    """The run ends, and both halves of what it still had to do become runs of their own, due at once.
+
+    They prepare again: staged files hold the rows of all. `n` generations leave the guilty one alone after ⌈log₂ n⌉
+    bisections.
+    """
+    moving = run.open
+    middle = (len(moving) + 1) // 2
+    left = _half(run, halves[0], moving[:middle], now)
+    right = _half(run, halves[1], moving[middle:], now)
+    moved = {item.slot.address: item for half in (left, right) for item in half.generations}
+    generations = tuple(moved.get(item.slot.address, item) for item in run.generations)
+    ended = replace(run, generations=generations, results=_without(run, moved), error=error)
+    return _end(ended, RunState.FAILED, now), left, right
+
+
+def _half(run: Run, name: str, generations: Sequence[Generation], now: datetime) -> Run:
+    return Run(
+        id=name,
+        pipeline=run.pipeline,
+        generations=tuple(standing_at(item, Standing.ACCEPTED, name) for item in generations),
+        created_at=now,
+        stage=first_stage(generations),
+        state=RunState.WAITING,
+        attempt=0,
+        epoch=0,
+        retry_at=now,
+        run_time=run.run_time,
+        parent=run.id,
+    )
+
+
+def die(run: Run, error: Facts, now: datetime) -> Run:
+    """No further attempt: a person may redrive it."""
+    dead = {address: replace(item, standing=Standing.DEAD, error=error) for address, item in _known(run).items()}
+    generations = _stand(run, dict.fromkeys(dead, Standing.DEAD))
+    ended = replace(run, generations=generations, results=_merged(run, dead), error=error)
+    return _end(ended, RunState.DEAD, now)
+
+
+# --- a person's word ---------------------------------------------------------------------------------------------
+
+
+def reopen(run: Run, standing: Standing, now: datetime, *, released: bool = False) -> Run:
+    """What ended with this standing begins a new round; `released`: whatever was too strict about it is off."""
+    again = ending(run, standing)
+    addresses = {item.slot.address for item in again}
+    return replace(
+        run,
+        generations=tuple(_afresh(item, released=released) if item in again else item for item in run.generations),
+        state=RunState.WAITING,
+        stage=first_stage(again) if again else run.stage,
+        first_attempt=run.attempt + 1,
+        deaths=0,
+        retry_at=now,
+        staged=(),
+        fingerprint="",
+        results=_without(run, addresses),
+        error=None,
+        finished_at=None,
+    )
+
+
+def _afresh(generation: Generation, *, released: bool) -> Generation:
+    return replace(generation, standing=Standing.ACCEPTED, hard=False if released else generation.hard)
+
+
+def ending(run: Run, *standings: Standing) -> list[Generation]:
+    """The run's generations that stand so, and that no later run has taken over."""
+    return [item for item in run.generations if item.standing in standings and item.run == run.id]
+
+
+def settle(run: Run, slots: Iterable[Slot], standing: Standing) -> Run:
+    """These generations will not go on: they gave way, or were dropped. A run that has ended is judged again."""
+    told = dict.fromkeys((slot.address for slot in slots), standing)
+    results = {result.slot.address: replace(result, standing=standing) for result in run.results}
+    settled = {address: results[address] for address in told if address in results}
+    run = replace(run, generations=_stand(run, told), results=_merged(run, settled))
+    return replace(run, state=verdict(run)) if run.state.final else run
+
+
+# --- ends --------------------------------------------------------------------------------------------------------
+
+
+def close(run: Run, now: datetime) -> Run:
+    """Nothing is left to do. A run that loaded nothing names the first reason."""
+    state = verdict(run)
+    if state not in (RunState.SUCCEEDED, RunState.PARTIAL):
+        run = replace(run, error=run.error or next((item.error for item in run.results if item.error), None))
+    return _end(run, state, now)
+
+
+def verdict(run: Run) -> RunState:
+    """The final state, from how the run's own generations ended. What gave way to a newer one is no failure."""
+    ends = {item.standing for item in run.generations if item.run == run.id}
+    if Standing.DEAD in ends:
+        return RunState.DEAD
+    loaded = Standing.LOADED in ends
+    if loaded:
+        return RunState.PARTIAL if ends - {Standing.LOADED, Standing.SUPERSEDED} else RunState.SUCCEEDED
+    return RunState.SUSPENDED if Standing.SUSPENDED in ends else RunState.FAILED
+
+
+def _end(run: Run, state: RunState, now: datetime) -> Run:
+    return replace(run, state=state, lease_until=None, retry_at=None, finished_at=now)
+
+
+# --- small parts: all slots of a run share its pipeline, so an address names one -----------------------------------
+
+
+def standing_at(item: Generation, standing: Standing, run: str) -> Generation:
+    """The generation, standing otherwise. Written out: `replace` costs twice as much for every file."""
+    return Generation(
+        item.slot,
+        item.number,
+        item.kind,
+        item.sequence,
+        item.accepted_at,
+        item.content,
+        item.parts,
+        item.cause,
+        item.fingerprint,
+        item.hard,
+        item.lines,
+        item.fixes,
+        item.heals,
+        standing,
+        run,
+    )
+
+
+def _stand(run: Run, told: Mapping[str, Standing]) -> tuple[Generation, ...]:
+    """The run's generations, its own standing as they are told to."""
+    return tuple(
+        standing_at(item, told[item.slot.address], run.id) if item.slot.address in told and item.run == run.id else item
+        for item in run.generations
+    )
+
+
+def _by_address(results: Iterable[Result]) -> dict[str, Result]:
+    return {result.slot.address: result for result in results}
+
+
+def _known(run: Run) -> dict[str, Result]:
+    """What is known of each open generation so far; of a withdrawal, that it is there."""
+    known = _by_address(run.results)
+    return {item.slot.address: known.get(item.slot.address) or Result(item.slot, item.number) for item in run.open}
+
+
+def _merged(run: Run, told: Mapping[str, Result]) -> tuple[Result, ...]:
+    """The run's results with these in place of earlier ones, in the order of its generations."""
+    known = {**_by_address(run.results), **told}
+    return tuple(known[item.slot.address] for item in run.generations if item.slot.address in known)
+
+
+def _without(run: Run, addresses: Container[str]) -> tuple[Result, ...]:
+    return tuple(result for result in run.results if result.slot.address not in addresses)
+
+
+def _loaded(result: Result) -> Result:
+    return (
+        result
+        if result.standing is Standing.LOADED or result.standing.final
+        else replace(result, standing=Standing.LOADED)
+    )
+
+
+def _expect(run: Run, stage: Stage, word: str) -> None:
+    if run.stage is not stage or run.state is not RunState.RUNNING:
+        raise UsageError(
+            f"run {run.id} cannot be {word} now",
+            why=f"it is {run.state} at stage {run.stage}",
+            fix=f"only a running run at stage {stage} can",
+        )
+
+
+def _check_prepared(run: Run, found: Mapping[str, Result]) -> None:
+    """Every open generation needs a result: one that is left out would be a delivery without a fate."""
+    _expect(run, Stage.PREPARE, "prepared")
+    for item in run.open:
+        result = found.get(item.slot.address)
+        if result is None or result.number != item.number or result.standing not in PREPARE_ENDS:
+            raise UsageError(
+                "a prepared run needs a result for each of its open generations",
+                at=item.name,
+                why="it has none" if result is None else f"it is number {result.number}, {result.standing}",
+                fix=f"one of {', '.join(PREPARE_ENDS)}",
+            )

@@ -1,0 +1,17 @@
+"""What every ledger must do. Inherit from `LedgerContract` and give it a fresh `ledger`.
+
+class TestMine(LedgerContract):
+    @pytest.fixture
+    def ledger(self):
+        yield MyLedger()
+"""
+
+from __future__ import annotations
+
+from penstock.testing.contracts.acceptance import AcceptanceContract
+from penstock.testing.contracts.claims import ClaimContract
+from penstock.testing.contracts.runs import RunContract
+
+
+class LedgerContract(AcceptanceContract, ClaimContract, RunContract):
+    """The whole contract. Instants are passed in, so that it takes no time."""
