@@ -18,7 +18,7 @@ from penstock.runtime.worker import Equipment, Worker
 
 log = logging.getLogger("penstock")
 
-IDLE_SECONDS = 0.03
+IDLE_SECONDS = 0.01
 MOST_SECONDS = 5.0
 """The longest wait before a worker that dies at once is started again."""
 

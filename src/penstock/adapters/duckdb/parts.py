@@ -118,14 +118,17 @@ class JoinedPart:
             widest=max(chunk.widest for _, chunk in self.chunks),
         )
         select = self.plan.reading.select("{origin}", masks, identity=(ROW,))
-        create = (
-            f"CREATE OR REPLACE TABLE chunk._read AS SELECT s.ordinal AS {SLOT}, r.* FROM ({select}) r "
-            f"ASOF JOIN main._slots s ON r.{ROW} >= s.base"
-        )
+        create = f"CREATE OR REPLACE TABLE chunk._read AS {self._told_apart(select)}"
         rows = _read(session, create, together, self.plan, scratch)
         session.run(SOURCE_IS_READ)
         _agree(rows, len(rejected), together.records, f"{len(self.chunks)} small files")
         return rejected
+
+    def _told_apart(self, select: str) -> str:
+        """Each row with the ordinal of its delivery: the one whose range it lies in."""
+        if len(self.chunks) == 1:
+            return f"SELECT {self.chunks[0][0].ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
+        return f"SELECT s.ordinal AS {SLOT}, r.* FROM ({select}) r ASOF JOIN main._slots s ON r.{ROW} >= s.base"
 
 
 class ParquetPart:

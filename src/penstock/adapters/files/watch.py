@@ -14,8 +14,8 @@ from penstock.runtime.ports import Found
 log = logging.getLogger("penstock")
 
 STEP_MS = 20
-DEBOUNCE_MS = 40
-SETTLE_SECONDS = 0.05
+DEBOUNCE_MS = 30
+SETTLE_SECONDS = 0.03
 """A file that has not changed for this long is taken to be whole. One that goes on growing later is a new content of
 its slot, whose rows replace: a wrong guess costs work, never rows."""
 PATIENCE_SECONDS = 10.0

@@ -22,7 +22,9 @@ Row = Sequence[str | None]
 
 def shape(text: str) -> str:
     """A text's outline: letters become `a` or `A`, digits `9`, and runs of them one."""
-    masked = "".join("9" if char.isdecimal() else ("A" if char.isupper() else "a") if char.isalpha() else char for char in text)
+    masked = "".join(
+        "9" if char.isdecimal() else ("A" if char.isupper() else "a") if char.isalpha() else char for char in text
+    )
     return re.sub(r"a+", "a", re.sub(r"A+", "A", re.sub(r"9+", "9", masked)))
 
 

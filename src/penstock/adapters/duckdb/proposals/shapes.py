@@ -62,7 +62,12 @@ _EMAIL = re.compile(r"[^@\s\"<>,;:]+@[^@\s,;]+\.[^\W\d_]{2,}\.?")
 
 def email(values: Values) -> Fit:
     share = values.share(_EMAIL.fullmatch)
-    return Fit(share, 0.58 + 0.4 * share if share >= 0.4 else 0.0, (f"{percent(share)} have the form of an address",), share >= 0.4)
+    return Fit(
+        share,
+        0.58 + 0.4 * share if share >= 0.4 else 0.0,
+        (f"{percent(share)} have the form of an address",),
+        share >= 0.4,
+    )
 
 
 _CARD = re.compile(r"(\d{12,19}|\d{4}([ -])\d{4}\2\d{4}\2\d{1,7}|\d{4}([ -])\d{6}\3\d{4,5})")
@@ -187,9 +192,15 @@ def national(values: Values) -> Fit:
     checked = {name: values.share(test) for name, test in _CHECKED.items()}
     best = max(checked, key=lambda name: checked[name])
     if checked[best] >= 0.9 and len(values.texts) >= 10:
-        return Fit(1.0, 0.93, (f"{percent(checked[best])} pass the check digits of a national id ({best})",), proof=True)
+        return Fit(
+            1.0, 0.93, (f"{percent(checked[best])} pass the check digits of a national id ({best})",), proof=True
+        )
     if shares[country] >= 0.8:
-        return Fit(1.0, _NATIONAL[country][1] * shares[country], (f"{percent(shares[country])} have the form of a national id ({country})",))
+        return Fit(
+            1.0,
+            _NATIONAL[country][1] * shares[country],
+            (f"{percent(shares[country])} have the form of a national id ({country})",),
+        )
     return Fit(plausible, 0.0, (f"{percent(plausible)} are codes of an id's length",))
 
 
@@ -205,9 +216,15 @@ def _is_ip(text: str) -> bool:
 
 def internet(values: Values) -> Fit:
     share = values.share(_is_ip)
-    octets = [max(map(int, digits_of)) for text in values.texts if _is_ip(text) and (digits_of := re.findall(r"\d+", text)) and ":" not in text]
+    octets = [
+        max(map(int, digits_of))
+        for text in values.texts
+        if _is_ip(text) and (digits_of := re.findall(r"\d+", text)) and ":" not in text
+    ]
     versions = octets and sum(octet > 25 for octet in octets) < 0.5 * len(octets)
-    return Fit(share, 0.55 + 0.4 * share if share >= 0.7 and not versions else 0.0, (f"{percent(share)} are IP addresses",))
+    return Fit(
+        share, 0.55 + 0.4 * share if share >= 0.7 and not versions else 0.0, (f"{percent(share)} are IP addresses",)
+    )
 
 
 # --- dates, places --------------------------------------------------------------------------------------------------
@@ -234,7 +251,9 @@ def birth(values: Values) -> Fit:
         return Fit(plausible, 0.0, (f"{percent(plausible)} are dates",))
     this, low, high = datetime.now().year, years[len(years) // 20], years[-1 - len(years) // 20]  # noqa: DTZ005  a year
     lives = high - low >= 20 and years[len(years) // 2] <= this - 25 and low >= this - 120
-    return Fit(plausible, 0.62 if lives else 0.0, (f"{percent(share)} are dates without a time, {high - low} years wide",))
+    return Fit(
+        plausible, 0.62 if lives else 0.0, (f"{percent(share)} are dates without a time, {high - low} years wide",)
+    )
 
 
 _POSTCODES = re.compile(
@@ -264,7 +283,11 @@ _WORDS = re.compile(r"[^\W\d_]+")
 
 def _street(text: str) -> bool:
     found = _WORDS.findall(fold(text))
-    return bool(set(found) & vocabulary.STREETS or any(len(word) > 5 and word.endswith(_COMPOUND) for word in found) or _ASIAN_STREET.search(text))
+    return bool(
+        set(found) & vocabulary.STREETS
+        or any(len(word) > 5 and word.endswith(_COMPOUND) for word in found)
+        or _ASIAN_STREET.search(text)
+    )
 
 
 def _numbered(text: str) -> bool:
@@ -272,7 +295,11 @@ def _numbered(text: str) -> bool:
 
 
 def _addressed(text: str) -> bool:
-    return "@" not in text and bool(re.search(r"[^\W\d_]{3}|[一-鿿가-힣]{2}", text)) and (_street(text) or bool(re.search(r"\d", text)) or " " in text)
+    return (
+        "@" not in text
+        and bool(re.search(r"[^\W\d_]{3}|[一-鿿가-힣]{2}", text))
+        and (_street(text) or bool(re.search(r"\d", text)) or " " in text)
+    )
 
 
 def address(values: Values) -> Fit:
@@ -299,8 +326,12 @@ def _like_addresses(values: Values) -> bool:
 
 # --- names ----------------------------------------------------------------------------------------------------------
 
-_TITLES = frozenset("mr mrs ms miss mx dr prof sir dame herr frau hr fr sr sra srta dott ing mme mlle m pan pani de jr iii ii".split())
-_PARTICLES = frozenset("de la le du del della di da dos das do van der den von zu ten ter al el bin ibn ben abu y e i af av".split())
+_TITLES = frozenset(
+    "mr mrs ms miss mx dr prof sir dame herr frau hr fr sr sra srta dott ing mme mlle m pan pani de jr iii ii".split()
+)
+_PARTICLES = frozenset(
+    "de la le du del della di da dos das do van der den von zu ten ter al el bin ibn ben abu y e i af av".split()
+)
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’´`.\-·][^\W\d_]+)*[.'’]?")
 
 
@@ -335,7 +366,9 @@ def person(values: Values) -> Fit:
     called = values.share(lambda text: counts[text] >= 1)
     eastern = values.share(names.eastern)
     hits = values.share(lambda text: counts[text] and _hit(text))
-    loose = values.share(lambda text: _tokens(text) and len(text) <= 60 and not set(map(fold, _tokens(text))) & vocabulary.COMPANY)
+    loose = values.share(
+        lambda text: _tokens(text) and len(text) <= 60 and not set(map(fold, _tokens(text))) & vocabulary.COMPANY
+    )
     common = values.share(lambda text: set(_WORDS.findall(fold(text))) & vocabulary.COMMON)
     plausible = max(loose, eastern) * (1 - 0.6 * common)
     why = (f"{percent(max(called, eastern))} are written like a name", f"{percent(hits)} hold a common name")
@@ -344,7 +377,11 @@ def person(values: Values) -> Fit:
     if eastern >= 0.7:
         return Fit(plausible, 0.55 + 0.3 * eastern, why)
     if called >= 0.75 and several >= 0.4:
-        return Fit(plausible, _sure(hits, ((0.55, 0.9), (0.35, 0.8), (0.2, 0.68), (0.12, 0.55), (0.05, 0.2)), 0.12) * (1 - common), why)
+        return Fit(
+            plausible,
+            _sure(hits, ((0.55, 0.9), (0.35, 0.8), (0.2, 0.68), (0.12, 0.55), (0.05, 0.2)), 0.12) * (1 - common),
+            why,
+        )
     alone = _sure(hits, ((0.8, 0.85), (0.65, 0.75), (0.5, 0.55), (0.3, 0.3)), 0.0) if called >= 0.8 else 0.0
     related = values.share(lambda text: counts[text] and set(_WORDS.findall(fold(text))) & names.family())
     return Fit(plausible, max(alone, 0.3) if called >= 0.8 and related >= 0.2 else alone, why)
@@ -358,7 +395,9 @@ _LOGIN = re.compile(r"(?=.*[^\W\d_]{2})[\w.\-]{2,40}")
 
 
 def login(values: Values) -> Fit:
-    share = values.share(lambda text: _LOGIN.fullmatch(text) and sum(map(str.isalpha, text)) >= sum(map(str.isdecimal, text)))
+    share = values.share(
+        lambda text: _LOGIN.fullmatch(text) and sum(map(str.isalpha, text)) >= sum(map(str.isdecimal, text))
+    )
     return Fit(share, 0.0, (f"{percent(share)} are single words",))
 
 

@@ -19,6 +19,7 @@ from penstock.adapters.files.sniff import inspect
 from penstock.adapters.files.unpack import Meter, peek, unpack
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import ContractBroken, PenstockError, RefusedFile, StorageUnavailable
+from penstock.model.rows import RESERVED
 from penstock.model.schemas import canonical
 
 if TYPE_CHECKING:
@@ -154,10 +155,18 @@ def _headed(session: Session, place: int, layout: Layout, header: bool | None, p
 
 
 def _table(session: Session, place: int, layout: Layout, headers: tuple[str, ...], types: tuple[str, ...]) -> Table:
-    names = declared(headers)
+    names = _names(layout, headers)
     listed = ", ".join(f"nullif(trim(c{at}), '') AS {quote_identifier(name)}" for at, name in enumerate(names))
     session.run(f"CREATE VIEW source_{place} AS SELECT _row, {place} AS _batch, {listed} FROM raw_{place}")
     return Table(session, layout, headers, names, types, session.number(f"SELECT count(*) FROM raw_{place}"))
+
+
+def _names(layout: Layout, headers: tuple[str, ...]) -> tuple[str, ...]:
+    """Only delimited text can be declared under other names than it has."""
+    own = (
+        len({name.casefold() for name in headers}) == len(headers) and not set(headers) & set(RESERVED) and all(headers)
+    )
+    return headers if layout.format != "csv" and own else declared(headers)
 
 
 # --- text of unknown form -------------------------------------------------------------------------------------------
