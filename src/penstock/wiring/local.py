@@ -427,7 +427,8 @@ class Project:
         lake = self.destinations[name]
         found: dict[str, list[str]] = {}
         for pipeline in self.pipelines:
-            found |= lake.tables(pipeline)  # type: ignore[attr-defined]
+            views = lake.query_views(pipeline)  # type: ignore[attr-defined]
+            found |= {table: list(files) for table, files in views.items()}
         return found
 
     # --- serving -------------------------------------------------------------------------------------------------
