@@ -39,17 +39,23 @@ class Output:
     def say(self, text: str = "") -> None:
         """A line for people."""
         if not self.json:
-            print(text, file=self.stdout, flush=True)
+            self._line(self.stdout, text)
 
     def note(self, text: str) -> None:
         """A line for people that is no part of the result."""
         if not self.json:
-            print(text, file=self.stderr, flush=True)
+            self._line(self.stderr, text)
 
     def record(self, facts: Mapping[str, Any]) -> None:
         """A line for programs."""
         if self.json:
-            print(encode(facts), file=self.stdout, flush=True)
+            self._line(self.stdout, encode(facts))
+
+    @staticmethod
+    def _line(stream: TextIO, text: str) -> None:
+        # In one piece: several threads may speak.
+        stream.write(text + "\n")
+        stream.flush()
 
     def event(self, event: str, **facts: Any) -> None:
         """A line for programs that says what happened."""
