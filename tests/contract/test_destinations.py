@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from penstock.adapters.lake import Lake
 from penstock.adapters.postgres import Postgres
 from penstock.testing.contracts.destination import DestinationContract
 
@@ -49,6 +53,56 @@ class PostgresWorld:
     def close(self):
         for destination in self._all:
             destination.close()
+
+
+class LakeWorld:
+    """A folder of its own, looked at as plain Parquet."""
+
+    def __init__(self, folder):
+        self.folder, self._all = folder, []
+        self.destination = self.another()
+
+    def another(self):
+        self._all.append(Lake(self.folder))
+        return self._all[-1]
+
+    def rows(self, table):
+        files = self.folder / table / "current"
+        return _parquet(files) if files.exists() else []
+
+    def together(self, *tables):
+        with self.destination.reading("shop") as snapshot:
+            return [_parquet(*snapshot.files[table]) for table in tables]
+
+    def close(self):
+        for destination in self._all:
+            destination.close()
+
+
+_duckdb = duckdb.connect()
+_duckdb.execute("SET TimeZone = 'UTC'")
+
+
+def _parquet(*paths):
+    """Rows of plain files. Instants pass as naïve ones: DuckDB would need another package for them."""
+    files = [str(path / "**" / "*.parquet") if path.is_dir() else str(path) for path in map(Path, paths)]
+    connection = _duckdb.cursor()
+    shape = connection.execute("DESCRIBE FROM read_parquet($1)", [files]).fetchall()
+    instants = [name for name, kind, *_ in shape if kind == "TIMESTAMP WITH TIME ZONE"]
+    values = ", ".join(f'"{name}" AT TIME ZONE \'UTC\' AS "{name}"' for name in instants)
+    replaced = f"REPLACE ({values})" if values else ""
+    found = connection.execute(f"SELECT * {replaced} FROM read_parquet($1)", [files])
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return [{n: v.replace(tzinfo=UTC) if v and n in instants else v for n, v in row.items()} for row in rows]
+
+
+class TestLake(DestinationContract):
+    @pytest.fixture
+    def world(self, tmp_path):
+        world = LakeWorld(tmp_path / "curated")
+        yield world
+        world.close()
 
 
 class TestPostgres(DestinationContract):

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from penstock.adapters.scratch import Scratch
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import DestinationError, PenstockError, StorageUnavailable
 from penstock.model.loads import Share, Verdict, shares, stray
@@ -56,7 +57,7 @@ class Part:
     def relation(self) -> str:
         if not self.stop:
             return relation(self.files)
-        files = ", ".join(_path(file) for file in self.files)
+        files = ", ".join(path_literal(file) for file in self.files)
         within = f"file_row_number >= {self.start} AND file_row_number < {self.stop}"
         numbered = f"read_parquet([{files}], file_row_number = true)"
         return f"(SELECT * EXCLUDE (file_row_number) FROM {numbered} WHERE {within})"
@@ -64,7 +65,7 @@ class Part:
 
 def relation(files: Sequence[str]) -> str:
     """Parquet files as a relation of SQL."""
-    return f"read_parquet([{', '.join(_path(file) for file in files)}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(path_literal(file) for file in files)}], hive_partitioning = false)"
 
 
 def parts(files: Iterable[StagedFile], limit: int = PART_ROWS) -> Iterator[Part]:
@@ -88,7 +89,8 @@ class Reader:
     """A kept DuckDB connection, bounded in memory. Its errors come out as ours, without values of the data."""
 
     def __init__(self, scratch: Path, memory: str) -> None:
-        self._scratch, self._memory = scratch, memory
+        self._parent, self._memory = scratch, memory
+        self._scratch: Scratch | None = None
         self._session: Any = None
 
     @property
@@ -96,7 +98,8 @@ class Reader:
         if self._session is None:
             from penstock.adapters.duckdb.session import Resources, Session
 
-            self._session = Session(Resources(self._scratch, self._memory))
+            self._scratch = Scratch(self._parent)
+            self._session = Session(Resources(self._scratch.folder, self._memory))
         return self._session
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -117,7 +120,7 @@ class Reader:
 
     def cursor(self) -> Reader:
         """A second connection to the same engine, for another thread."""
-        other = Reader(self._scratch, self._memory)
+        other = Reader(self._parent, self._memory)
         other._session = _cursor(self.session)
         return other
 
@@ -126,6 +129,9 @@ class Reader:
             self._session.close()
             self._session = None
             self.__dict__.pop("quick", self).close()
+        if self._scratch is not None:
+            self._scratch.close()
+            self._scratch = None
 
     def survey(self, tables: Sequence[TableLoad], verdict: Verdict) -> dict[str, Survey]:
         """Count the staged rows of every table by change. Raises `DestinationError` for rows that nobody brings."""
@@ -136,7 +142,7 @@ class Reader:
 
     def _facts(self, tables: Sequence[TableLoad]) -> dict[str, tuple[StagedFile, ...]]:
         """What the files' footers say: rows, smallest and largest identity."""
-        files = [_path(file) for table in tables for file in table.files]
+        files = [path_literal(file) for table in tables for file in table.files]
         groups: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
         for file, column, *group in self.rows(_FOOTERS.format(files=", ".join(files))) if files else ():
             groups.setdefault((file, column), []).append(tuple(group))
@@ -228,7 +234,7 @@ def _facts(file: str, groups: Sequence[tuple[Any, ...]]) -> StagedFile:
     return StagedFile(file, sum(group[0] for group in groups), low, high)
 
 
-def _path(file: str) -> str:
+def path_literal(file: str) -> str:
     """A path for `read_parquet`, in which no character means a pattern."""
     return quote_literal(_GLOB.sub(lambda match: f"[{match[0]}]", file))
 

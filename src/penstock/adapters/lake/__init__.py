@@ -1,0 +1,5 @@
+"""The lake as a destination: plain Parquet files, published together as immutable snapshots."""
+
+from penstock.adapters.lake.destination import Lake
+
+__all__ = ["Lake"]

@@ -1,0 +1,197 @@
+"""The destination lake: `load`, and what `verify`, `trace` and `query` ask of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from penstock.adapters.lake.loading import publish, shown, told
+from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
+from penstock.adapters.lake.scribe import Shelf, scan
+from penstock.adapters.lake.slots import Slots, read
+from penstock.adapters.lake.snapshots import SLOTS, Ground
+from penstock.adapters.staged import Reader
+from penstock.compile.sql import quote_identifier
+from penstock.model.loads import Verdict, judge
+from penstock.model.slots import Slot
+from penstock.model.tables import Load, Loaded
+from penstock.runtime.ports import Capabilities, Holding
+
+GRACE = timedelta(hours=1)
+KEEP = 3
+MEMORY = "256MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One published state of a pipeline's tables."""
+
+    number: int
+    files: Mapping[str, tuple[str, ...]]
+    """The Parquet files of each table."""
+    relations: Mapping[str, str]
+    """Each table as a relation for DuckDB's SQL, partition columns with their types included."""
+
+
+class Lake:
+    """Parquet under one folder (`curated/`). One object serves one load at a time; processes take turns by a lock.
+
+    A snapshot that has been replaced is kept for `grace`, the newest `keep` ones always, and any that `reading` holds.
+    `scratch` is where DuckDB puts what does not fit its `memory`.
+    """
+
+    name = "lake"
+    capabilities = Capabilities(transactions=True, foreign_keys=False, partitions=True)
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        scratch: Path | None = None,
+        grace: timedelta = GRACE,
+        keep: int = KEEP,
+        memory: str = MEMORY,
+    ) -> None:
+        self._ground = Ground(folder)
+        self._grace, self._keep = grace, keep
+        self._reader = Reader(scratch or folder / ".scratch", memory)
+        self._turn = threading.Lock()
+        self._known: dict[str, tuple[tuple[Segment, ...], Slots]] = {}
+
+    def load(self, load: Load) -> Loaded:
+        """Apply the load as one new snapshot; see `penstock.runtime.ports.Destination`.
+
+        Raises `StorageUnavailable` (try again), `SchemaConflict`, `KeyCollision`, `EntityConflict` or
+        `DestinationError`; in each case the published snapshot stays the one it was.
+        """
+        with self._turn, self._ground.locked(load.pipeline):
+            before = self._ground.current(load.pipeline)
+            slots = self._slots(before)
+            slots.refuse_crossing(load.pipeline, load.units)
+            verdict = judge(load, slots.records)
+            if not verdict.changes:
+                return _loaded(verdict, slots, {})
+            published = publish(self._ground, self._reader, before, load, verdict)
+            done = _loaded(
+                verdict, slots, {(c.slot, t): n for c in published.changes for t, n in c.record.rows.items()}
+            )
+            for change in published.changes:
+                slots.add(change.record)
+            self._known[load.pipeline] = (published.manifest.segments, slots)
+            self._ground.collect(published.manifest, datetime.now(UTC), self._grace, self._keep)
+        return done
+
+    def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
+        """Every slot's rows, counted in the files themselves; rows of no slot come under the empty address.
+
+        A shared table's rows are the contributions of a slot whose key is visible.
+        """
+        with self._turn, self._ground.leased(pipeline) as manifest:
+            return list(self._holdings(manifest, tables))
+
+    def slot_of(self, pipeline: str, row: int) -> tuple[str, int] | None:
+        """The slot address and base of a row identity, or None."""
+        with self._turn, self._ground.leased(pipeline) as manifest:
+            record = self._slots(manifest).of(row)
+        return (record.slot, record.base) if record else None
+
+    @contextmanager
+    def reading(self, pipeline: str) -> Iterator[Snapshot]:
+        """The published snapshot; its files stay for as long as the block lasts."""
+        with self._ground.leased(pipeline) as manifest:
+            files = {name: tuple(map(str, self._paths(manifest, name, t.files))) for name, t in manifest.tables.items()}
+            relations = {name: self._scan(manifest, shown(t), t.files) for name, t in manifest.tables.items()}
+            yield Snapshot(manifest.number, files, relations)
+
+    def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
+        """The Parquet files of each table now. They stay for the grace period; `reading` keeps them longer."""
+        with self.reading(pipeline) as snapshot:
+            return snapshot.files
+
+    def collect(self, pipeline: str, *, grace: timedelta | None = None, keep: int = 1) -> None:
+        """Remove replaced snapshots now, by default those whose grace period is over."""
+        with self._turn, self._ground.locked(pipeline):
+            manifest = self._ground.current(pipeline)
+            self._ground.collect(manifest, datetime.now(UTC), self._grace if grace is None else grace, keep)
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _slots(self, manifest: Manifest) -> Slots:
+        """The slots' records: what is new in the log since the last time, or all of it."""
+        seen, slots = self._known.get(manifest.pipeline, ((), Slots()))
+        if manifest.segments[: len(seen)] != seen:
+            seen, slots = (), Slots()
+        folder = self._ground.snapshot(manifest) / SLOTS
+        for segment in manifest.segments[len(seen) :]:
+            for record in read(folder / segment.path):
+                slots.add(record)
+        self._known[manifest.pipeline] = (manifest.segments, slots)
+        return slots
+
+    def _holdings(self, manifest: Manifest, tables: Sequence[str]) -> Iterator[Holding]:
+        records = sorted(self._slots(manifest).records.values(), key=lambda record: record.base)
+        ranges = [record.range for record in records]
+        self._reader.rows(_OWNERS, [[low for low, _ in ranges], [high for _, high in ranges]])
+        held: dict[str, Holding] = {
+            record.slot: Holding(Slot(manifest.pipeline, record.slot), record.generation, {}, {}) for record in records
+        }
+        for name in tables:
+            table = manifest.tables.get(name)
+            for owner, rows, checksum in self._counts(manifest, table) if table else ():
+                slot = records[owner].slot if owner >= 0 else ""
+                holding = held.get(slot) or Holding(Slot(manifest.pipeline, slot), 0, {}, {})
+                counted, summed = {**holding.rows, name: rows}, {**holding.checksums, name: checksum}
+                held[slot] = replace(holding, rows=counted, checksums=summed)
+        yield from held.values()
+
+    def _counts(self, manifest: Manifest, table: Table) -> list[tuple[int, int, int]]:
+        """Owner (by place among the slots; -1 for nobody), rows and sum of identities."""
+        if not table.spec.shared:
+            shelf = shown(table)
+            rows = f"SELECT {quote_identifier(shelf.row)} AS row FROM {self._scan(manifest, shelf, table.files)}"
+        else:
+            key = ", ".join(quote_identifier(name) for name in table.spec.key)
+            visible = self._scan(manifest, shown(table), table.files)
+            contributions = self._scan(manifest, told(table), table.contributions)
+            rows = (
+                f"SELECT c._row AS row FROM {contributions} AS c JOIN {visible} USING ({key})"
+                f" UNION ALL SELECT NULL FROM {visible} ANTI JOIN {contributions} USING ({key})"
+            )
+        found = self._reader.rows(_COUNTS.format(rows=rows))
+        return [(-1 if owner is None else owner, count, int(checksum)) for owner, count, checksum in found]
+
+    def _paths(self, manifest: Manifest, relation: str, files: Iterable[DataFile]) -> Iterator[Path]:
+        folder = self._ground.snapshot(manifest) / relation
+        return (folder / file.path for file in files)
+
+    def _scan(self, manifest: Manifest, shelf: Shelf, files: Iterable[DataFile]) -> str:
+        filled = [file for file in files if file.rows]
+        return scan(self._paths(manifest, shelf.relation, filled), shelf)
+
+
+def _loaded(verdict: Verdict, slots: Slots, brought: Mapping[tuple[str, str], int]) -> Loaded:
+    """What the load did. A stale unit's rows are those that the same generation brought before."""
+    rows = dict(brought)
+    for unit in verdict.stale:
+        record = slots.records[unit.slot.address]
+        if record.generation == unit.number:
+            rows |= {(record.slot, table): count for table, count in record.rows.items()}
+    return Loaded(verdict.applied, verdict.stale, rows)
+
+
+_OWNERS = """
+CREATE OR REPLACE TABLE owners AS
+SELECT low, high, (row_number() OVER () - 1)::INTEGER AS place
+FROM (SELECT unnest($1::BIGINT[]) AS low, unnest($2::BIGINT[]) AS high)
+"""
+
+_COUNTS = """
+SELECT CASE WHEN r.row < o.high THEN o.place END AS owner, count(*), coalesce(sum(r.row), 0)
+FROM ({rows}) AS r ASOF LEFT JOIN owners AS o ON r.row >= o.low
+GROUP BY ALL
+"""

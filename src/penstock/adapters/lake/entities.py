@@ -1,0 +1,124 @@
+"""Shared tables in the lake: contributions come and go, the visible files follow.
+
+Between loads a visible row is the winning contribution of its key. So a new contribution that says what is visible
+already changes nothing that a reader sees, and only keys about which something has changed are decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.adapters.lake.manifest import DataFile
+from penstock.adapters.lake.scribe import Scribe, Shelf
+from penstock.compile.sql import quote_identifier
+from penstock.errors import DestinationError
+from penstock.model.loads import Range, refuse
+from penstock.model.rows import ROW, SEQUENCE
+from penstock.model.tables import TableSpec
+
+Files = tuple[DataFile, ...]
+
+
+class Entities:
+    """One shared table in one draft."""
+
+    def __init__(self, scribe: Scribe, spec: TableSpec, shown: Shelf, told: Shelf) -> None:
+        self.scribe, self.reader, self.spec, self.shown, self.told = scribe, scribe.reader, spec, shown, told
+        self._key = ", ".join(quote_identifier(name) for name in spec.key)
+        self._same_key = f"USING ({self._key})"
+
+    def settle(self, shown: Files, contributions: Files, new: Files, removes: Sequence[Range]) -> tuple[Files, Files]:
+        """The visible files and the contributions, after some ranges went and new contributions came."""
+        hits = self.scribe.hits(self.told, contributions, removes)
+        gone = self.scribe.inside(self.told, tuple(hits), removes)
+        self.reader.rows(f"CREATE OR REPLACE TABLE touched AS SELECT DISTINCT {self._key} FROM {gone}")
+        rest = self.scribe.erase(self.told, contributions, removes) if hits else contributions
+        if new:
+            self._compare(shown, rest, new)
+            self._touch_changed(shown, new)
+        every = (*rest, *new)
+        [(touched,)] = self.reader.rows("SELECT count(*) FROM touched")
+        if touched:
+            self._crown(every)
+            shown = self._show(shown)
+        return shown, every
+
+    def _compare(self, shown: Files, rest: Files, new: Files) -> None:
+        """Raise where a key is empty, where one key has two natural keys or, with `conflict="reject"`, two contents.
+
+        What is visible speaks for all contributions that stay, except for keys that lose some: these speak themselves.
+        """
+        names = self.shown.names
+        new_rows = f"SELECT {names} FROM {self.scribe.scan(self.told, new)}"
+        visible = f"SELECT {names} FROM {self.scribe.scan(self.shown, shown)} ANTI JOIN touched {self._same_key}"
+        staying = f"SELECT {names} FROM {self.scribe.scan(self.told, rest)} SEMI JOIN touched {self._same_key}"
+        others = f"SELECT {names} FROM ({visible} UNION ALL {staying}) SEMI JOIN ({new_rows}) {self._same_key}"
+        natural = [quote_identifier(name) for name in self.spec.natural if name not in self.spec.key]
+        kinds = f"count(DISTINCT row({', '.join(natural)}))" if natural else "1"
+        wholes = f"count(DISTINCT row({names}))" if self.spec.conflict == "reject" else "1"
+        empty = " OR ".join(f"{quote_identifier(name)} IS NULL" for name in self.spec.key)
+        grouped = (
+            f"SELECT {kinds} AS kinds, {wholes} AS wholes, {empty} AS empty"
+            f" FROM ({new_rows} UNION ALL {others}) GROUP BY {self._key}"
+        )
+        [(emptied, collided, conflicting)] = self.reader.rows(_COUNTS.format(grouped=grouped))
+        if emptied:
+            raise DestinationError("a key is empty", at=f"table {self.spec.name}", fix=_EMPTY_KEY)
+        refuse(self.spec.name, collided, conflicting)
+
+    def _touch_changed(self, shown: Files, new: Files) -> None:
+        """Add the keys of which new contributions say something that is not visible."""
+        differs = " OR ".join(f"v.{name} IS DISTINCT FROM n.{name}" for name in self._rest()) or "false"
+        first = quote_identifier(self.spec.key[0])
+        rows = (
+            f"SELECT DISTINCT {', '.join(f'n.{quote_identifier(name)}' for name in self.spec.key)}"
+            f" FROM {self.scribe.scan(self.told, new)} AS n LEFT JOIN {self.scribe.scan(self.shown, shown)} AS v"
+            f" {self._same_key} WHERE v.{first} IS NULL OR {differs}"
+        )
+        self.reader.rows(f"INSERT INTO touched {rows} EXCEPT FROM touched")
+
+    def _crown(self, contributions: Files) -> None:
+        """The winning contributions of the touched keys: the table `winners`."""
+        order = f"{quote_identifier(self.spec.order)} DESC NULLS LAST, " if self.spec.order else ""
+        ranked = f"row_number() OVER (PARTITION BY {self._key} ORDER BY {order}{SEQUENCE} DESC, {ROW} DESC) = 1"
+        rows = f"{self.scribe.scan(self.told, contributions)} SEMI JOIN touched {self._same_key}"
+        self.reader.rows(f"CREATE OR REPLACE TABLE winners AS SELECT {self.shown.names} FROM {rows} QUALIFY {ranked}")
+
+    def _show(self, shown: Files) -> Files:
+        """Write what has changed: files without the rows that lost, one more with the rows that won."""
+        kept: list[DataFile] = []
+        for file in shown:
+            rows = self.scribe.scan(self.shown, [file])
+            [(lost,)] = self.reader.rows(f"SELECT count(*) FROM {self._losing(rows)}")
+            if lost:
+                kept.extend(self.scribe.write(self.shown, self._without(rows)))
+            else:
+                kept.append(file)
+        now = self.scribe.scan(self.shown, kept)
+        added = f"SELECT {self.shown.names} FROM winners ANTI JOIN {now} {self._same_key}"
+        return (*kept, *self.scribe.write(self.shown, f"{added} ORDER BY {self._key}"))
+
+    def _losing(self, rows: str) -> str:
+        """Visible rows of touched keys that the winner does not repeat exactly."""
+        return f"{rows} AS v SEMI JOIN touched {self._same_key} ANTI JOIN winners AS w ON {self._equal()}"
+
+    def _without(self, rows: str) -> str:
+        return (
+            f"SELECT * FROM {rows} ANTI JOIN touched {self._same_key} UNION ALL"
+            f" SELECT v.* FROM {rows} AS v SEMI JOIN winners AS w ON {self._equal()} ORDER BY {self._key}"
+        )
+
+    def _equal(self) -> str:
+        names = [quote_identifier(name) for name, _ in self.shown.columns]
+        return " AND ".join(f"v.{name} IS NOT DISTINCT FROM w.{name}" for name in names)
+
+    def _rest(self) -> list[str]:
+        return [quote_identifier(name) for name, _ in self.shown.columns if name not in self.spec.key]
+
+
+_COUNTS = """
+SELECT count(*) FILTER (WHERE empty), count(*) FILTER (WHERE kinds > 1), count(*) FILTER (WHERE wholes > 1)
+FROM ({grouped})
+"""
+
+_EMPTY_KEY = "test the key's columns with IsComplete, or choose a key that every row has"

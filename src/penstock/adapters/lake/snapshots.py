@@ -1,0 +1,250 @@
+"""The lake's folders: snapshots of hard links, one link that is swapped, a lock, and what is collected when.
+
+    curated/<table>/current                       → ../.snapshots/<pipeline>/current/<table>
+    curated/.snapshots/<pipeline>/current         → 17
+    curated/.snapshots/<pipeline>/17/.manifest.json
+    curated/.snapshots/<pipeline>/17/<table>/*.parquet
+
+A data file has one name in each snapshot that it belongs to, and is gone when the last of them is collected: there is
+nothing to count. A load builds the snapshot with the next number; what a crash leaves stands in that place and is
+swept by the next load.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from penstock.adapters.lake.manifest import CONTRIBUTIONS, Manifest, dumped, loaded
+from penstock.errors import SchemaConflict, StorageUnavailable
+from penstock.model.faults import point
+from penstock.model.shapes import taken
+
+SNAPSHOTS = ".snapshots"
+CURRENT = "current"
+MANIFEST = ".manifest.json"
+SLOTS = ".slots"
+
+_NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP)
+"""Another filesystem, too many names, or a filesystem without links: the file is copied instead."""
+
+
+@contextmanager
+def storage(what: str) -> Iterator[None]:
+    """Filesystem errors as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageUnavailable(what, why=error.strerror or type(error).__name__) from error
+
+
+class Ground:
+    """The folder `curated/`, and where everything is in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def home(self, pipeline: str) -> Path:
+        return self.folder / SNAPSHOTS / _name(pipeline)
+
+    def snapshot(self, manifest: Manifest) -> Path:
+        return self.home(manifest.pipeline) / str(manifest.number)
+
+    @contextmanager
+    def locked(self, pipeline: str) -> Iterator[None]:
+        """One publisher of a pipeline at a time; the system lets go of the lock when its holder dies."""
+        home = self.home(pipeline)
+        with storage("the lake cannot be locked"):
+            home.mkdir(parents=True, exist_ok=True)
+            lock = (home / "lock").open("wb")
+        with lock:
+            with storage("the lake cannot be locked"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def current(self, pipeline: str) -> Manifest:
+        """The published snapshot; number 0 where nothing has been published."""
+        try:
+            with storage("the lake's manifest cannot be read"):
+                return loaded((self.home(pipeline) / CURRENT / MANIFEST).read_text(encoding="utf-8"))
+        except StorageUnavailable as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return Manifest(pipeline)
+            raise
+
+    @contextmanager
+    def leased(self, pipeline: str) -> Iterator[Manifest]:
+        """The published snapshot, kept from being collected meanwhile, however long that is."""
+        while True:
+            manifest = self.current(pipeline)
+            if not manifest.number:
+                yield manifest
+                return
+            path = self.snapshot(manifest) / MANIFEST
+            try:
+                lease = path.open("rb")
+            except FileNotFoundError:
+                continue
+            with lease:
+                fcntl.flock(lease, fcntl.LOCK_SH)
+                if not path.exists():
+                    continue
+                yield manifest
+                return
+
+    def claim(self, table: str, pipeline: str) -> None:
+        """Lead `<table>/current` to the pipeline. Raises `SchemaConflict` when another one has the table."""
+        folder = self.folder / _name(table)
+        link = folder / CURRENT
+        target = f"../{SNAPSHOTS}/{_name(pipeline)}/{CURRENT}/{table}"
+        with storage(f"the table {table!r} cannot be made"):
+            if not link.is_symlink():
+                folder.mkdir(exist_ok=True)
+                with suppress(FileExistsError):
+                    link.symlink_to(target)
+                persist(folder)
+                persist(self.folder)
+            there = str(link.readlink()) if link.is_symlink() else ""
+        if there != target:
+            raise taken(table, Path(there).parts[2] if len(Path(there).parts) > 2 else "")
+
+    def publish(self, manifest: Manifest) -> None:
+        """The commit: one rename."""
+        home = self.home(manifest.pipeline)
+        following = home / f".{CURRENT}"
+        with storage("the lake's snapshot cannot be published"):
+            following.unlink(missing_ok=True)
+            following.symlink_to(str(manifest.number))
+            point("lake.before_flip")
+            following.replace(home / CURRENT)
+            point("lake.after_flip")
+            persist(home)
+
+    def collect(self, manifest: Manifest, now: datetime, grace: timedelta, keep: int) -> None:
+        """Remove snapshots that have been replaced for longer than the grace period, up to the first leased one."""
+        home = self.home(manifest.pipeline)
+        for number in range(manifest.oldest, manifest.number - keep + 1):
+            with suppress(FileNotFoundError):
+                replaced = (home / str(number + 1) / MANIFEST).stat().st_mtime
+                if now.timestamp() - replaced < grace.total_seconds():
+                    return
+            if not _removed(home / str(number)):
+                return
+            point("lake.collected")
+
+    def oldest(self, manifest: Manifest) -> int:
+        """The lowest number that is still kept."""
+        number = manifest.oldest
+        while number < manifest.number and not (self.home(manifest.pipeline) / str(number)).exists():
+            number += 1
+        return number
+
+
+class Draft:
+    """The snapshot that is being built beside the published one."""
+
+    def __init__(self, ground: Ground, before: Manifest) -> None:
+        self._old = ground.snapshot(before)
+        self.folder = ground.home(before.pipeline) / str(before.number + 1)
+        self._made: set[Path] = set()
+        with storage("the lake cannot be written"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir()
+
+    def place(self, relation: str) -> Path:
+        """The folder for new files of a relation."""
+        folder = self.folder / relation
+        with storage("the lake cannot be written"):
+            folder.mkdir(exist_ok=True)
+        return folder
+
+    def made(self, relation: str, path: str) -> None:
+        """A new file has been written."""
+        self._made.add(self.folder / relation / path)
+
+    def path(self, relation: str, path: str) -> Path:
+        """Where a file of the draft can be read: new here, or kept from the snapshot before."""
+        new = self.folder / relation / path
+        return new if new in self._made else self._old / relation / path
+
+    def adopt(self, relation: str, file: Path, name: str) -> None:
+        """Take a file from elsewhere as it is."""
+        with storage("a staged file cannot be taken into the lake"):
+            _link(file, self.place(relation) / name)
+        self.made(relation, name)
+
+    def keep(self, relation: str, paths: Iterable[str]) -> None:
+        """Let the relation consist of these files: what is old is linked, what was only a step on the way goes."""
+        folder = self.place(relation)
+        wanted = {folder / path for path in paths}
+        made = {path for path in self._made if path.is_relative_to(folder)}
+        with storage("the lake cannot be written"):
+            for path in made - wanted:
+                path.unlink()
+            for path in wanted - made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _link(self._old / path.relative_to(self.folder), path)
+        self._made -= made - wanted
+
+    def write(self, relation: str, name: str, text: str) -> None:
+        """A small file of our own."""
+        with storage("the lake cannot be written"):
+            (self.place(relation) / name).write_text(text, encoding="utf-8")
+        self.made(relation, name)
+
+    def seal(self, manifest: Manifest) -> None:
+        """Write the manifest and make everything durable."""
+        with storage("the lake's snapshot cannot be written"):
+            (self.folder / MANIFEST).write_text(dumped(manifest), encoding="utf-8")
+            for path in (*self._made, self.folder / MANIFEST):
+                persist(path)
+            for folder, _, _ in os.walk(self.folder):
+                persist(Path(folder))
+            persist(self.folder.parent)
+
+    def discard(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def persist(path: Path) -> None:
+    """Make a file or a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _removed(snapshot: Path) -> bool:
+    """Remove a snapshot, unless somebody holds a lease on it."""
+    try:
+        with (snapshot / MANIFEST).open("rb") as lease:
+            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(snapshot, ignore_errors=True)
+    except BlockingIOError:
+        return False
+    except OSError:
+        shutil.rmtree(snapshot, ignore_errors=True)
+    return True
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, target)
+
+
+def _name(name: str) -> str:
+    """A pipeline's or table's name as a folder's. Raises `SchemaConflict` where it cannot be one."""
+    if not name or name[0] == "." or "/" in name or "\0" in name or name.endswith(CONTRIBUTIONS):
+        raise SchemaConflict(f"the name {name!r} cannot be a folder of the lake", fix="choose another name")
+    return name
