@@ -19,6 +19,7 @@ from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
 from penstock.compile import normal
+from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.reading import Reading
 from penstock.compile.rowwise import Shape, analyse, per_distinct
 from penstock.compile.sql import quote_identifier
@@ -102,7 +103,8 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     chunked = _chunk_level(pipeline, shapes)
     tables, keys = _tables(pipeline, shapes, chunked, normalizations)
     rules: dict[str, tuple[CheckSpec, ...]] = {}
-    for spec, _ in pipeline.rules:
+    for spec, place in pipeline.rules:
+        check_columns(spec.rule, _types(spec, pipeline), at=str(place))
         rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
     needed = _needed(pipeline, shapes, tables, rules)
     steps = tuple(
@@ -122,6 +124,17 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         pipeline.hard,
         _spilled(steps, rules, chunked),
     )
+
+
+def _types(spec: CheckSpec, pipeline: Pipeline) -> dict[str, str]:
+    """The types of the columns that a rule sees, where they are known: those of the source."""
+    if spec.relation != SOURCE:
+        return {}
+    marks = pipeline.privacy if spec.rule.scope == "slot" else {}
+    dropped = {name for name, mark in pipeline.privacy.items() if mark.kind == "drop"}
+    return {
+        name: PROTECTED if name in marks else kind.name for name, kind in pipeline.source.columns if name not in dropped
+    }
 
 
 def _shapes(pipeline: Pipeline, reading: Reading) -> dict[str, Shape]:
