@@ -25,7 +25,13 @@ from penstock.model.fates import Fates
 from penstock.testing.tills import Order, Record, Unreadable, judged, mended, read
 
 PIPELINE = "cafe"
-TABLES = ("branches", "products", "orders", "order_items")
+TABLES = {
+    "branches": ("branch_id", "branch"),
+    "products": ("product_id", "product", "size"),
+    "orders": ("order_id", "branch_id", "ordered_at", "total", "payment", "card"),
+    "order_items": ("order_id", "product_id", "line_no", "price"),
+}
+"""The tables and their columns."""
 SHOWN = 3
 """How many rows of a table a difference quotes."""
 

@@ -265,15 +265,8 @@ class _Teller:
         change = kind(address, branch, day)
         if change is not None:
             self.history.add(change)
-            self._note(change)
+            self.moving.add(address)
         return change
-
-    def _note(self, change: Change) -> None:
-        """A withdrawal needs no file: whatever happens to the object next, it counts."""
-        if isinstance(change, Withdraw):
-            self.moving.discard(change.address)
-        else:
-            self.moving.add(change.address)
 
     def _newer(self, address: str, branch: str, day: datetime) -> Change:
         made = export(self.rng, branch, day, self.rng.randrange(1, 9))
