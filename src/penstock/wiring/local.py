@@ -150,7 +150,9 @@ class Project:
         if target.kind == "lake":
             from penstock.adapters.lake import Lake
 
-            return Lake(self.zones_folder / "curated")
+            lake = Lake(self.zones_folder / "curated")
+            self._stack.callback(lake.close)
+            return lake
         from penstock.adapters.postgres import Postgres
         from penstock.adapters.secrets import destination_url
 
