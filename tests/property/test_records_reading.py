@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from penstock.adapters.files.chunk import Chunk, Rejected, shape
 from penstock.adapters.files.dialect import Dialect, Layout, Limits
+from penstock.adapters.files.framing import Grammar, frame, lines_of
 from penstock.adapters.files.locate import locate
 from penstock.adapters.files.plain import plain
 from penstock.adapters.files.records import open_records, recheck, reject_at
 from penstock.adapters.files.small import number_small
+from penstock.adapters.files.writing import numbered
 from penstock.errors import DataError
 
 WIDTH = 3
@@ -145,6 +147,17 @@ def test_every_line_belongs_to_exactly_one_record(data, size):
     covered = [number + more for number, text in taken for more in range(1 + len(re.findall("\r\n|\r|\n", text)))]
     assert sorted(covered) == [number for number, line in enumerate(lines, 1) if line or number in covered]
     assert sum(chunk.records for chunk in chunks) == len(good) + len(bad)
+
+
+@given(noise.filter(lambda data: b"\0" not in data), st.sampled_from([None, "\\"]), st.integers(1, 40))
+def test_lines_settled_at_once_are_framed_as_one_by_one(data, escape, times):
+    dialect = Dialect(escape=escape, header=False)
+    lines = lines_of((data * times).decode("ascii", "ignore"))
+    grammar = Grammar.of(dialect, WIDTH, Limits())
+    slow, fast = (frame(grammar, lines, 1, final=True, doubtful=doubtful) for doubtful in (True, False))
+    written = [b"".join(numbered(run, dialect) for run in frames.runs).decode() for frames in (slow, fast)]
+    assert len({str(list(csv.reader(io.StringIO(text, newline="")))) for text in written}) == 1
+    assert (slow.faults, slow.taken) == (fast.faults, fast.taken)
 
 
 class Engine:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import random
+import tracemalloc
 
 import pytest
 import zstandard
@@ -124,6 +125,20 @@ def test_no_row_is_wider_than_the_chunk_says():
 def test_a_bare_carriage_return_inside_quotes_is_never_written_bare():
     (chunk,) = read(b'1,"a\rb",3\n')
     assert chunk.data == b'1,1,"a\rb",3\n'
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_memory_does_not_grow_with_the_file(careful):
+    def peak(copies: int) -> int:
+        stored = io.BytesIO(gzip.compress((b'1,"' + b"a, b" * 30 + b'",3\n') * copies, 1))
+        chunks = open_records(stored, Layout(COLUMNS, BARE), chunk_bytes=200_000, careful=careful)
+        tracemalloc.start()
+        assert sum(chunk.records for chunk in chunks) == copies
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(40_000) < 1.2 * peak(10_000)
 
 
 # --- torn and ill-fitting records --------------------------------------------------------------------------------

@@ -74,7 +74,8 @@ class Builder:
         doubtful = not sound or len(data) > self._reading.limits.record_bytes
         first = self._reading.base + self.place.line
         frames = self._reading.framing(lines, first, final=final, doubtful=doubtful)
-        self._rejected += locators(lines, frames.faults, self.place, self._reading.codec)
+        if frames.faults:
+            self._rejected += locators(data.splitlines(keepends=True), frames.faults, self.place, self._reading.codec)
         self._records += len(frames.faults)
         for run in frames.runs:
             self._write(run)
@@ -85,7 +86,7 @@ class Builder:
         part = numbered(run, self._reading.dialect)
         # Of a record over the limit there is none here; its quotes may double, and it has a number in front.
         self._widest = max(self._widest, min(len(part), 2 * self._reading.limits.record_bytes + 32))
-        self._records += len(run.rows)
+        self._records += len(run.numbers)
         self._parts.append(part)
 
     def _reject_long(self, slab: Slab) -> None:
@@ -106,12 +107,12 @@ def _decoded(data: bytes, codec: Codec) -> tuple[str, bool]:
         return codec.text(data), False
 
 
-def locators(lines: list[str], faults: Sequence[Fault], place: Place, codec: Codec) -> list[Rejected]:
-    """Where the faults stand, when `place` is that of the first line."""
+def locators(lines: Sequence[bytes], faults: Sequence[Fault], place: Place, codec: Codec) -> list[Rejected]:
+    """Where the faults stand, in order, when `place` is that of the first line."""
     found, at, offset = [], 0, place.offset
     for fault in faults:
-        offset += codec.size(codec.back("".join(lines[at : fault.at])))
-        text = without_end("".join(lines[fault.at : fault.at + fault.taken]))
+        offset += codec.size(b"".join(lines[at : fault.at]))
+        text = without_end(codec.text(b"".join(lines[fault.at : fault.at + fault.taken])))
         end = offset + codec.size(codec.back(text))
         found.append(Rejected(place.line + fault.at, offset, end, fault.reason, shape(text)))
         at = fault.at

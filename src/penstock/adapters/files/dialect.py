@@ -50,6 +50,11 @@ class Dialect:
         quote = self.quote if self.quote and self.quote.isascii() else next(s for s in "\"'" if s != delimiter)
         return delimiter, quote
 
+    @property
+    def kept(self) -> bool:
+        """Whether numbered chunks are written with the file's own signs."""
+        return self.written() == (self.delimiter, self.quote)
+
     def options(self) -> dict[str, Any]:
         """The same dialect in the words of Python's `csv`, strict."""
         return {

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 from penstock.adapters.files.chunk import ENCODING, NULL_BYTE, TOO_FEW, TOO_LONG, TOO_MANY, TORN
 from penstock.adapters.files.dialect import Dialect, Limits
+from penstock.adapters.files.plain import prove
 
 BATCH = 256
 
@@ -28,7 +29,9 @@ BATCH = 256
 class Grammar:
     """A dialect, the number of columns (None: any), and the limits of a record."""
 
-    dialect: Any
+    dialect: Dialect
+    prepared: Any
+    """The dialect as `csv` keeps it."""
     width: int | None
     limits: Limits
     errors: str = "surrogateescape"
@@ -38,7 +41,7 @@ class Grammar:
     def of(cls, dialect: Dialect, width: int | None, limits: Limits, errors: str = "surrogateescape") -> Grammar:
         # The csv module has one limit for the whole process: it is only ever raised.
         csv.field_size_limit(max(csv.field_size_limit(), 2 * limits.record_bytes))
-        return cls(_prepared(dialect), width, limits, errors)
+        return cls(dialect, _prepared(dialect), width, limits, errors)
 
 
 @lru_cache(maxsize=64)
@@ -64,7 +67,10 @@ class Fault(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Good records: the number of each one's first line, its fields, and, where these are just that, its text."""
+    """Good records: the numbers of their first lines, and either their fields or their lines.
+
+    `texts` are lines that any reader takes for the same fields, each with an LF; `rows` are empty then.
+    """
 
     numbers: Sequence[int]
     rows: Sequence[list[str]]
@@ -111,7 +117,7 @@ def record_at(lines: list[str], at: int, grammar: Grammar, *, final: bool) -> Re
     if too_long(line, grammar.limits, grammar.errors):
         return Record(1, [], TOO_LONG)
     try:
-        row = _trimmed(next(csv.reader([line], grammar.dialect)), grammar.width)
+        row = _trimmed(next(csv.reader([line], grammar.prepared)), grammar.width)
     except csv.Error:
         return _extended(lines, at, grammar, final=final)
     return Record(1, row, flaw(line) or _misfit(row, grammar.width))
@@ -120,7 +126,7 @@ def record_at(lines: list[str], at: int, grammar: Grammar, *, final: bool) -> Re
 def _extended(lines: list[str], at: int, grammar: Grammar, *, final: bool) -> Record | None:
     """A record whose first line is not well-formed by itself: one of more lines, or torn."""
     supply = _Supply(lines, at, grammar.limits)
-    reader = csv.reader(supply, grammar.dialect)
+    reader = csv.reader(supply, grammar.prepared)
     try:
         row = next(reader)
     except csv.Error:
@@ -156,30 +162,52 @@ class _Supply:
 
 
 def _bulk(lines: list[str], grammar: Grammar, first: int, frames: Frames) -> bool:
-    """Settle a batch at the speed of C, if each of its lines is a well-formed record by itself."""
+    """Settle a batch at the speed of C, if each of its lines is a record by itself."""
     batch = lines[frames.taken : frames.taken + BATCH]
-    try:
-        rows = list(csv.reader(batch, grammar.dialect))
-    except csv.Error:
-        return False
-    if len(rows) != len(batch):
-        return False
     start = first + frames.taken
-    run = Run(range(start, start + len(batch)), rows, batch)
-    if set(map(len, rows)) != {grammar.width}:
-        run = _sifted(run, grammar.width, frames)
-    frames.runs.append(run)
+    numbers = range(start, start + len(batch))
+    if not _standing(batch, numbers, grammar, frames) and not _parsed(batch, numbers, grammar, frames):
+        return False
     frames.taken += len(batch)
     return True
 
 
-def _sifted(run: Run, width: int | None, frames: Frames) -> Run:
-    """The records of a batch that fit. Trimmed ones no longer are their texts."""
-    rows = [_trimmed(row, width) for row in run.rows]
-    frames.faults += [Fault(at, 1, why) for at, row in enumerate(rows, frames.taken) if (why := _misfit(row, width))]
-    fits = [len(row) == width for row in rows]
-    texts = compress(run.texts, fits) if rows == run.rows else ()
-    return Run(list(compress(run.numbers, fits)), list(compress(rows, fits)), list(texts))
+def _standing(batch: list[str], numbers: range, grammar: Grammar, frames: Frames) -> bool:
+    """For proven lines, whose fields need not be looked at: it is enough to count the delimiters outside quotes."""
+    proof = prove("".join(batch).encode(), grammar.dialect) if grammar.dialect.kept else None
+    if proof is None or grammar.width is None:
+        return False
+    newline, outside = proof
+    delimiter, due = grammar.dialect.delimiter.encode(), grammar.width - 1
+    fits = [line.count(delimiter) == due for line in outside.removesuffix(b"\n").split(b"\n")]
+    faults = [Fault(frames.taken + at, 1, _reason(batch, at, grammar)) for at, fit in enumerate(fits) if not fit]
+    if not all(fault.reason for fault in faults):
+        return False
+    if newline != "\n" or not batch[-1].endswith("\n"):
+        batch = [without_end(line) + "\n" for line in batch]
+    frames.faults += faults
+    frames.runs.append(Run(list(compress(numbers, fits)), (), list(compress(batch, fits))))
+    return True
+
+
+def _reason(batch: list[str], at: int, grammar: Grammar) -> str:
+    record = record_at(batch, at, grammar, final=True)
+    return record.reason if record else ""
+
+
+def _parsed(batch: list[str], numbers: range, grammar: Grammar, frames: Frames) -> bool:
+    """For lines that `csv` finds to be one record each."""
+    try:
+        rows = [_trimmed(row, grammar.width) for row in csv.reader(batch, grammar.prepared)]
+    except csv.Error:
+        return False
+    if len(rows) != len(batch):
+        return False
+    whys = [_misfit(row, grammar.width) for row in rows]
+    frames.faults += [Fault(frames.taken + at, 1, why) for at, why in enumerate(whys) if why]
+    fits = [bool(row) and not why for row, why in zip(rows, whys, strict=True)]
+    frames.runs.append(Run(list(compress(numbers, fits)), list(compress(rows, fits)), ()))
+    return True
 
 
 def _singly(lines: list[str], grammar: Grammar, first: int, frames: Frames, *, final: bool) -> bool:
@@ -234,4 +262,4 @@ def too_long(line: str, limits: Limits, errors: str) -> bool:
 
 def without_end(line: str) -> str:
     """The line without its one line end."""
-    return line[:-2] if line.endswith("\r\n") else line.removesuffix("\n").removesuffix("\r")
+    return line.removesuffix("\n").removesuffix("\r")

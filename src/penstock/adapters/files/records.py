@@ -6,15 +6,16 @@ Python and written again. Either way every record is counted here, and what cann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
-from penstock.adapters.files.careful import Builder, Place, Reading
-from penstock.adapters.files.chunk import Chunk, Rejected, shape
+from penstock.adapters.files.careful import Builder, Place, Reading, locators
+from penstock.adapters.files.chunk import Chunk, Rejected
 from penstock.adapters.files.codec import Codec
-from penstock.adapters.files.dialect import MIB, Dialect, Layout, Limits
-from penstock.adapters.files.framing import Grammar, frame, record_at
+from penstock.adapters.files.dialect import Dialect, Layout, Limits
+from penstock.adapters.files.framing import Fault, Grammar, frame, record_at
 from penstock.adapters.files.opening import begin
 from penstock.adapters.files.plain import Plain, plain
 from penstock.adapters.files.slabs import Slab, cut
@@ -22,7 +23,7 @@ from penstock.adapters.files.sniff import HEAD, inspect
 from penstock.adapters.files.unpack import PIECE, Meter, peek, unpack
 from penstock.errors import RefusedFile
 
-CHUNK_BYTES = 32 * MIB
+CHUNK_BYTES = 32_000_000
 _LIMITS = Limits()
 
 
@@ -150,9 +151,8 @@ def recheck(chunk: Chunk, *, base: int = 0, limits: Limits = _LIMITS) -> Chunk:
     """A plain chunk again, the careful way: for when the engine's counts differ from `records`."""
     codec = Codec(chunk.encoding)
     reading = _reading(chunk.columns, _dialect(chunk), limits, codec, base)
-    pieces = (chunk.data[at : at + PIECE] for at in range(0, len(chunk.data), PIECE))
     place = Place(chunk.first_line, chunk.start)
-    return _careful_chunk(cut(pieces, codec, limits), reading, place, b"")[0]
+    return _careful_chunk(cut(_pieces(chunk.data), codec, limits), reading, place, b"")[0]
 
 
 def reject_at(
@@ -164,17 +164,26 @@ def reject_at(
     out, and the engine that rejected it should `recheck` the chunk.
     """
     codec, grammar = Codec(chunk.encoding), Grammar.of(_dialect(chunk), len(chunk.columns), limits)
-    size: Callable[[bytes], int] = len if codec.native else codec.size
-    lines = chunk.data.split(b"\n")
-    found, at, offset = [], 0, chunk.start
-    for ordinal in sorted(set(ordinals)):
-        offset += sum(map(size, lines[at:ordinal])) + size(b"\n") * (ordinal - at)
-        line = lines[ordinal].removesuffix(b"\r")
-        text, at = codec.text(line), ordinal
-        record = record_at([text], 0, grammar, final=True)
-        if why := reason or (record.reason if record else ""):
-            found.append(Rejected(chunk.first_line + ordinal, offset, offset + size(line), why, shape(text)))
+    wanted = sorted(set(ordinals))
+    found: list[Rejected] = []
+    place = Place(chunk.first_line, chunk.start)
+    for slab in cut(_pieces(chunk.data), codec, limits):
+        lines = slab.data.splitlines(keepends=True)
+        first = place.line - chunk.first_line
+        until = bisect_left(wanted, first + len(lines))
+        whys = [(at - first, reason or _why(codec.text(lines[at - first]), grammar)) for at in wanted[:until]]
+        found += locators(lines, [Fault(at, 1, why) for at, why in whys if why], place, codec)
+        wanted, place = wanted[until:], Place(place.line + len(lines), place.offset + slab.size)
     return tuple(found)
+
+
+def _why(line: str, grammar: Grammar) -> str:
+    record = record_at([line], 0, grammar, final=True)
+    return record.reason if record else ""
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + PIECE] for at in range(0, len(data), PIECE))
 
 
 def _dialect(chunk: Chunk) -> Dialect:

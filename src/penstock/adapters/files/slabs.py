@@ -35,19 +35,21 @@ def cut(pieces: Iterable[bytes], codec: Codec, limits: Limits) -> Iterator[Slab]
     tail = b""
     pieces = iter(pieces)
     for piece in pieces:
-        data = tail + piece
-        end = _last_end(data)
-        if end:
-            yield Slab(data[:end], codec.size(data[:end]))
-        tail = data[end:]
+        if end := piece.rfind(b"\n") + 1:
+            data, tail = b"".join((tail, memoryview(piece)[:end])), piece[end:]
+        else:
+            data, tail = _cut_at_returns(tail + piece)
+        if data:
+            yield Slab(data, codec.size(data))
         if len(tail.removesuffix(b"\r")) > limits.record_bytes:
             tail = yield from _long(tail, pieces, codec, limits)
     yield Slab(tail, codec.size(tail), final=True)
 
 
-def _last_end(data: bytes) -> int:
-    """After the last line end. A CR that ends the data may be half of a CRLF."""
-    return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, max(len(data) - 1, 0)) + 1
+def _cut_at_returns(data: bytes) -> tuple[bytes, bytes]:
+    """Cut data without an LF after its last CR; but a CR that ends the data may be half of a CRLF."""
+    end = data.rfind(b"\r", 0, max(len(data) - 1, 0)) + 1
+    return data[:end], data[end:]
 
 
 def _long(tail: bytes, pieces: Iterator[bytes], codec: Codec, limits: Limits) -> Generator[Slab, None, bytes]:

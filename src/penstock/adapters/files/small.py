@@ -44,8 +44,9 @@ def _quick(data: bytes, layout: Layout, base: int) -> Chunk | None:
 def _usual(data: bytes, layout: Layout) -> bool:
     dialect = layout.dialect
     packed = dialect.compression in MAGIC or (dialect.compression == "auto" and data.startswith(tuple(MAGIC.values())))
-    same = dialect.written() == (dialect.delimiter, dialect.quote)
-    return same and not packed and name_of(dialect.encoding) == "utf-8" and len(data) <= layout.limits.record_bytes
+    return (
+        dialect.kept and not packed and name_of(dialect.encoding) == "utf-8" and len(data) <= layout.limits.record_bytes
+    )
 
 
 def _even(outside: bytes, delimiter: bytes, width: int) -> bool:
@@ -83,7 +84,7 @@ def _order(first: str, layout: Layout) -> tuple[tuple[str, ...], int]:
     """The columns in the order of the file, and how many lines its header takes."""
     if not layout.dialect.header:
         return layout.columns, 0
-    header = next(csv.reader([first], Grammar.of(layout.dialect, None, layout.limits).dialect))
+    header = next(csv.reader([first], Grammar.of(layout.dialect, None, layout.limits).prepared))
     return order_of(header, layout.columns, layout.aliases), 1
 
 

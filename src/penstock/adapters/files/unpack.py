@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from penstock.adapters.files.dialect import Limits
 from penstock.errors import MissingExtra, RefusedFile, StorageUnavailable
 
-PIECE = 1 << 18
+PIECE = 1 << 19
 """Read at a time: small enough that what follows finds it in the processor's cache."""
 MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 # One byte of zstd may stand for 32 kB: small sips keep the output of each below 32 MB.
