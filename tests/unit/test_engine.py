@@ -32,6 +32,16 @@ def test_clean_rows_are_kept_with_their_line(tmp_path, shop):
     assert [row[0] - base for row in bench.rows("source")] == [1, 2]
 
 
+@pytest.mark.parametrize("chunk_bytes", [16, 1 << 20])
+def test_a_slot_spans_the_lines_of_its_rows_below_a_header(tmp_path, chunk_bytes):
+    headed = ps.Pipeline("shop", trigger=ps.upload("landing/{name}.csv"), source=ps.csv(columns=COLUMNS))
+    headed.load("source", to=ps.lake())
+    bench = Bench(tmp_path, headed, chunk_bytes=chunk_bytes)
+    (result,) = bench.prepare(a__csv="id,name,price\n1,tea,2.50\n2,milk,1.05\n3,rice,3.00\n")
+    assert [row[0] - result.slot.base for row in bench.rows("source")] == [2, 3, 4]
+    assert result.span == 5
+
+
 @pytest.mark.parametrize("price", ["5.255", "1e3", "£5", "1,5", "NaN", "abc"])
 def test_a_value_that_is_not_of_its_type_rejects_its_row(tmp_path, shop, price):
     bench = Bench(tmp_path, shop)

@@ -179,9 +179,9 @@ class _Preparing:
         self.relations.start()
         rejected = part.read_into(self.session, self.relations.masks["source"].expressions, self.scratch)
         self.relations.reject(rejected)
-        for ordinal, (records, lines) in part.records.items() if count else ():
+        for ordinal, (records, last_line) in part.records.items() if count else ():
             tallies[ordinal].read += records
-            tallies[ordinal].lines += lines
+            tallies[ordinal].lines = max(tallies[ordinal].lines, last_line)
         self.work.progress(sum(tally.read for tally in self.tallies.values()))
         return rejected
 

@@ -34,7 +34,7 @@ class Part(Protocol):
 
     @property
     def records(self) -> dict[int, tuple[int, int]]:
-        """Independent counts by ordinal: records, physical lines."""
+        """By ordinal: an independent count of the records, and the last physical line."""
         ...
 
     def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
@@ -47,7 +47,7 @@ class ChunkPart:
 
     def __init__(self, tally: Tally, chunk: Chunk, plan: Plan) -> None:
         self.tally, self.chunk, self.plan = tally, chunk, plan
-        self.records = {tally.ordinal: (chunk.records, chunk.lines)}
+        self.records = {tally.ordinal: (chunk.records, _last_line(chunk))}
 
     def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
         if self.chunk.numbered:
@@ -102,7 +102,7 @@ class JoinedPart:
 
     def __init__(self, chunks: tuple[tuple[Tally, Chunk], ...], plan: Plan) -> None:
         self.chunks, self.plan = chunks, plan
-        self.records = {tally.ordinal: (chunk.records, chunk.lines) for tally, chunk in chunks}
+        self.records = {tally.ordinal: (chunk.records, _last_line(chunk)) for tally, chunk in chunks}
 
     def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
         first = self.chunks[0][1]
@@ -137,7 +137,7 @@ class ParquetPart:
     def __init__(self, tally: Tally, stream: BinaryIO, start: int, end: int, plan: Plan) -> None:
         self.tally, self.stream, self.start, self.end, self.plan = tally, stream, start, end, plan
         count = max(0, min(end, self.count(stream)) - start)
-        self.records = {tally.ordinal: (count, count)}
+        self.records = {tally.ordinal: (count, start + count)}
 
     @staticmethod
     def count(stream: BinaryIO) -> int:
@@ -194,6 +194,11 @@ def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path
             f"rejects_limit = 0, max_line_size = {line}, buffer_size = {2 * line})"
         )
         return session.number(create.replace("{origin}", origin), where="reading")
+
+
+def _last_line(chunk: Chunk) -> int:
+    """Above the first chunk stands what is no record: a header, say."""
+    return chunk.first_line + chunk.lines - 1
 
 
 def _number_around(session: Session, tally: Tally, first: int, records: int, ordinals: Sequence[int]) -> None:
