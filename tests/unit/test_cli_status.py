@@ -48,6 +48,10 @@ class Story:
             self.ledger.published(run.id, run.epoch, self.now)
         return self
 
+    def drop(self) -> Story:
+        self.ledger.drop(self.ledger.runs()[0].id, self.now, by="somebody")
+        return self
+
     def fail(self, *, retry: bool) -> Story:
         run = self.claim()
         self.ledger.failed(run.id, run.epoch, self.now, LOST, retry=retry, policy=RetryPolicy())
@@ -72,6 +76,7 @@ def begun() -> Story:
         (lambda: Story().deliver().end(Standing.REFUSED, REFUSED), "failed", False),
         (lambda: Story().deliver().end(Standing.SUSPENDED, {"code": "E204", "message": "…"}), "suspended", False),
         (lambda: Story().deliver().end(Standing.REFUSED, REFUSED).deliver("b").end(), "ok", True),
+        (lambda: Story().deliver().fail(retry=False).drop(), "ok", True),
     ],
 )
 def test_a_pipeline_is_as_its_deliveries_are(story, state, well):
@@ -81,7 +86,7 @@ def test_a_pipeline_is_as_its_deliveries_are(story, state, well):
 
 def test_the_facts_name_the_problem():
     told = status.facts(status.health(Story().deliver().end(Standing.REFUSED, REFUSED).ledger, "cafe"))
-    assert told["problems"] == [{"slot": "landing/leeds.csv", "standing": "refused", **REFUSED}]
+    assert told["problems"] == [{"slot": "landing/leeds.csv", "run": told["run"], "standing": "refused", **REFUSED}]
 
 
 def test_every_state_has_its_place():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
@@ -36,13 +38,11 @@ def init(options: Namespace, out: Output) -> int:
     if options.source:
         from penstock.entrypoints.cli.proposal import propose
 
-        source = Path(options.source)
-        pipeline = folder / "pipelines" / f"{source.stem}.py"
-        text = propose(source)
-        files = [*create(folder, example, only=("pyproject.toml",)), _write(pipeline, text)]
+        name, text = propose(Path(options.source))
+        files = [*create(folder, example, only=("pyproject.toml",)), _write(folder / "pipelines" / f"{name}.py", text)]
     else:
         files = create(folder, example)
-    steps = next_steps(folder, example if not options.source else "", here=options.here)
+    steps = next_steps(folder, options.source or "", here=options.here)
     out.event("project_created", folder=folder, files=[str(file.relative_to(folder)) for file in files], next=steps)
     out.say(f"{out.mark('good')} {out.paint('bold', folder.name)}")
     out.say(tree(file.relative_to(folder) for file in files) + "\n\nNext:")
@@ -86,14 +86,18 @@ def tree(files: Iterable[Path]) -> str:
     return "\n".join(lines)
 
 
-def next_steps(folder: Path, example: str, *, here: bool) -> list[str]:
+def next_steps(folder: Path, source: str, *, here: bool) -> list[str]:
     """The two commands that show the new project at work."""
-    enter = "" if here else f"cd {folder.name} && "
+    enter = "" if here else f"cd {shlex.quote(os.path.relpath(folder))} && "
+    if source:
+        from penstock.entrypoints.cli.proposal import pipeline_name
+
+        name = pipeline_name(Path(source))
+        file = shlex.quote(str(Path(source).absolute()))
+        return [f"{enter}$EDITOR pipelines/{name}.py", f"penstock test {name} {file}"]
     if (folder / "make_data.py").exists():
         return [f"{enter}python make_data.py landing --mistakes", "penstock run"]
-    if example:
-        return [f"{enter}penstock test", "penstock run sales fixtures/sales_2024-03-04.csv"]
-    return [f"{enter}penstock doctor", "penstock dev"]
+    return [f"{enter}penstock test", "penstock run sales fixtures/sales_2024-03-04.csv"]
 
 
 def _folder(options: Namespace) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from penstock.entrypoints.cli.output import Output
@@ -23,6 +24,20 @@ def show_marks(path: Path, out: Output) -> int:
     marks = ", ".join(f'"{mark.column}": ps.{mark.mark}' for mark in found)
     out.say(f"\nA proposal, for you to judge:\n  privacy={{{marks}}},")
     return 0
+
+
+def propose(path: Path) -> tuple[str, str]:
+    """A pipeline's name, and the text of its file, drafted from a file like those that will arrive."""
+    from penstock.adapters.duckdb.proposals.draft import draft_pipeline
+
+    name = pipeline_name(_checked(path))
+    return name, draft_pipeline(path, name)
+
+
+def pipeline_name(path: Path) -> str:
+    """`2024-03-04_Sales export.csv` → `sales_export`: the words of a file's name, without its numbers."""
+    words = re.findall(r"[a-z]+", path.name.partition(".")[0].lower())
+    return "_".join(words)[:48].rstrip("_") or "delivery"
 
 
 def _checked(path: Path) -> Path:

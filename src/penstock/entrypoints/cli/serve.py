@@ -32,8 +32,7 @@ def arguments_serve(parser: ArgumentParser) -> None:
 def serve(options: Namespace, out: Output) -> int:
     """Work until SIGTERM or Ctrl-C; each worker finishes its stage."""
     with project_of(options, workers=options.workers) as project:
-        _announce(project, "serving", out)
-        _work(project, project.settings.workers, out)
+        _work(project, "serving", project.settings.workers, out)
     return 0
 
 
@@ -48,9 +47,8 @@ def dev(options: Namespace, out: Output) -> int:
     word = "watching"
     while word:
         with project_of(options) as project:
-            _announce(project, word, out)
             edited = _Edits(folder, out)
-            _work(project, options.workers or 0, out, edited)
+            _work(project, word, options.workers or 0, out, edited)
             word = "reloaded" if edited.seen else ""
     return 0
 
@@ -83,12 +81,13 @@ class _Edits:
         return True
 
 
-def _work(project: Project, workers: int, out: Output, edits: _Edits | None = None) -> None:
+def _work(project: Project, word: str, workers: int, out: Output, edits: _Edits | None = None) -> None:
     supervisor = project.supervisor(workers=workers)
     watcher = project.watcher(supervisor)
     watcher.start()
     try:
         with _stopped_by_signals(supervisor), _told(project, out), _looking(supervisor, edits):
+            _announce(project, word, out)
             supervisor.run()
     finally:
         watcher.stop()

@@ -14,7 +14,7 @@ from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UnknownName
 from penstock.model.events import Event
-from penstock.model.runs import Result, Run, RunState
+from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
 
 if TYPE_CHECKING:
@@ -29,6 +29,16 @@ ORDER = ("failed", "suspended", "retrying", "running", "waiting", "ok", "never r
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """A delivery that needs a person."""
+
+    run: str
+    slot: str
+    standing: Standing
+    error: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How one pipeline stands: its last run, what waits, and deliveries that need a person."""
 
@@ -36,7 +46,7 @@ class Health:
     state: str
     waiting: int = 0
     last: Run | None = None
-    troubled: tuple[Result, ...] = ()
+    troubled: tuple[Trouble, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -81,13 +91,11 @@ def facts(item: Health) -> dict[str, Any]:
         "run_state": last.state.value if last else None,
         "at": (last.finished_at or last.created_at) if last else None,
         "rows": last.fates.as_dict() if last else None,
-        "problems": [problem(result) for result in item.troubled],
+        "problems": [
+            {"slot": found.slot, "run": found.run, "standing": found.standing.value, **found.error}
+            for found in item.troubled
+        ],
     }
-
-
-def problem(result: Result) -> dict[str, Any]:
-    """A delivery that needs a person, as one record."""
-    return {"slot": result.slot.address, "standing": result.standing.value, **dict(result.error or {})}
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -101,25 +109,25 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"{seconds} s ago"
 
 
-def _unsettled(ledger: Ledger, runs: Sequence[Run]) -> Iterator[Result]:
-    """Results that ended badly and that no newer generation of their slot has replaced."""
+def _unsettled(ledger: Ledger, runs: Sequence[Run]) -> Iterator[Trouble]:
+    """Deliveries that ended badly and that no newer generation of their slot has replaced."""
     seen = set()
-    for result in (result for run in runs for result in run.results):
-        if result.slot in seen:
+    for run, generation in ((held, generation) for held in runs for generation in held.generations):
+        if generation.slot in seen:
             continue
-        seen.add(result.slot)
-        current = ledger.current(result.slot) if result.standing in TROUBLE else None
-        if current is not None and current.number == result.number and current.standing in TROUBLE:
-            yield result
+        seen.add(generation.slot)
+        current = ledger.current(generation.slot) if generation.standing in TROUBLE else None
+        if current is not None and current.number == generation.number and current.standing in TROUBLE:
+            result = run.result(generation.slot)
+            error = (result.error if result else None) or run.error or {}
+            yield Trouble(run.id, generation.slot.address, current.standing, dict(error))
 
 
-def _state(runs: Sequence[Run], troubled: Sequence[Result], waiting: int) -> str:
-    if any(run.state in (RunState.FAILED, RunState.DEAD, RunState.PARTIAL) for run in runs[:1]):
-        return "failed"
-    if any(result.standing is not Standing.SUSPENDED for result in troubled):
+def _state(runs: Sequence[Run], troubled: Sequence[Trouble], waiting: int) -> str:
+    if any(run.state is RunState.PARTIAL for run in runs[:1]):
         return "failed"
     if troubled:
-        return "suspended"
+        return "suspended" if all(item.standing is Standing.SUSPENDED for item in troubled) else "failed"
     for state, word in ((RunState.WAITING, "retrying"), (RunState.RUNNING, "running")):
         if any(run.state is state for run in runs):
             return word
@@ -138,11 +146,9 @@ def _print(project: Project, found: Sequence[Health], out: Output) -> None:
         rows = account.fates(item.last.fates) if item.last and item.last.state.final else ""
         parts = [text for text in (item.state, last, rows, waiting) if text]
         out.say(f"  {out.mark(marks.get(item.state, 'open'))} {item.pipeline:<20} {' · '.join(parts)}")
-        for result in item.troubled:
-            error = result.error or {}
-            out.say(
-                f"      {result.slot.address}  {result.standing}: {error.get('code', '')} {error.get('message', '')}"
-            )
+        for trouble in item.troubled:
+            text = f"{trouble.error.get('code', '')} {trouble.error.get('message', '')}"
+            out.say(f"      {trouble.slot}  run {trouble.run}  {trouble.standing}: {text}")
     if found and not all(item.well for item in found):
         out.say("\npenstock logs RUN tells what happened; penstock redrive sends dead and suspended work on its way.")
 
