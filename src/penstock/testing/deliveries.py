@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,6 @@ class Sender:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sequences, self._files = itertools.count(1), itertools.count(1)
-        self._connection: Any = None
 
     def part(self, address: str, number: int, kind: Kind = Kind.DELIVERY, **rows: Rows) -> Part:
         """The next unit in the order of acceptance."""
@@ -89,23 +89,23 @@ class Sender:
         return (*values, identity, unit.sequence) if table.spec.shared else (identity, *values)
 
     def _stage(self, table: Declared, rows: Rows) -> str:
-        import duckdb
-
-        if self._connection is None:
-            self._connection = duckdb.connect()
-            self._connection.execute("SET TimeZone = 'UTC'")
         path = self._folder / f"{next(self._files):05d}.parquet"
         columns = ", ".join(f"{quote_identifier(name)} {_physical(kind)}" for name, kind in table.staged)
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({columns})")
-        if rows:
-            places = ", ".join("?" for _ in table.staged)
-            self._connection.executemany(f"INSERT INTO staged VALUES ({places})", rows)  # noqa: S608 - only places
-        self._connection.execute(f"COPY staged TO {quote_literal(str(path))} (FORMAT parquet)")
+        with _engine().cursor() as connection:
+            connection.execute(f"CREATE TEMP TABLE staged ({columns})")
+            if rows:
+                places = ", ".join("?" for _ in table.staged)
+                connection.executemany(f"INSERT INTO staged VALUES ({places})", rows)  # noqa: S608 - only places
+            connection.execute(f"COPY staged TO {quote_literal(str(path))} (FORMAT parquet)")
         return str(path)
 
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+
+@cache
+def _engine() -> Any:
+    """One engine for all senders: starting it costs more than staging a few rows."""
+    import duckdb
+
+    return duckdb.connect()
 
 
 def _physical(kind: str) -> str:

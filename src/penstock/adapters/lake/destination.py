@@ -103,7 +103,7 @@ class Lake:
     def reading(self, pipeline: str) -> Iterator[Snapshot]:
         """The published snapshot; its files stay for as long as the block lasts."""
         with self._ground.leased(pipeline) as manifest:
-            files = {name: tuple(map(str, self._paths(manifest, name, t.files))) for name, t in manifest.tables.items()}
+            files = {name: tuple(self._paths(manifest, name, t.files)) for name, t in manifest.tables.items()}
             relations = {name: self._scan(manifest, shown(t), t.files) for name, t in manifest.tables.items()}
             yield Snapshot(manifest.number, files, relations)
 
@@ -165,9 +165,9 @@ class Lake:
         found = self._reader.rows(_COUNTS.format(rows=rows))
         return [(-1 if owner is None else owner, count, int(checksum)) for owner, count, checksum in found]
 
-    def _paths(self, manifest: Manifest, relation: str, files: Iterable[DataFile]) -> Iterator[Path]:
+    def _paths(self, manifest: Manifest, relation: str, files: Iterable[DataFile]) -> Iterator[str]:
         folder = self._ground.snapshot(manifest) / relation
-        return (folder / file.path for file in files)
+        return (f"{folder}/{file.path}" for file in files)
 
     def _scan(self, manifest: Manifest, shelf: Shelf, files: Iterable[DataFile]) -> str:
         filled = [file for file in files if file.rows]

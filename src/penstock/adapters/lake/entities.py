@@ -30,52 +30,58 @@ class Entities:
     def settle(self, shown: Files, contributions: Files, new: Files, removes: Sequence[Range]) -> tuple[Files, Files]:
         """The visible files and the contributions, after some ranges went and new contributions came."""
         hits = self.scribe.hits(self.told, contributions, removes)
-        gone = self.scribe.inside(self.told, tuple(hits), removes)
-        self.reader.rows(f"CREATE OR REPLACE TABLE touched AS SELECT DISTINCT {self._key} FROM {gone}")
-        rest = self.scribe.erase(self.told, contributions, removes) if hits else contributions
-        if new:
-            self._compare(shown, rest, new)
-            self._touch_changed(shown, new)
+        rest = contributions
+        if hits:
+            self._touch(self.scribe.inside(self.told, tuple(hits), removes))
+            rest = self.scribe.erase(self.told, contributions, removes)
         every = (*rest, *new)
-        [(touched,)] = self.reader.rows("SELECT count(*) FROM touched")
-        if touched:
+        news = self._judged(shown, rest if hits else None, new) if new else 0
+        if news and not hits:
+            self._touch(self.scribe.scan(self.told, ()))
+        if news:
+            self.reader.rows(f"INSERT INTO touched SELECT DISTINCT {self._key} FROM {self._news(shown, new)}")
+        if news or hits:
             self._crown(every)
             shown = self._show(shown)
         return shown, every
 
-    def _compare(self, shown: Files, rest: Files, new: Files) -> None:
-        """Raise where a key is empty, where one key has two natural keys or, with `conflict="reject"`, two contents.
+    def _touch(self, rows: str) -> None:
+        """The keys that are to be decided again: the table `touched`."""
+        self.reader.rows(f"CREATE OR REPLACE TABLE touched AS SELECT DISTINCT {self._key} FROM {rows}")
 
-        What is visible speaks for all contributions that stay, except for keys that lose some: these speak themselves.
+    def _judged(self, shown: Files, losing: Files | None, new: Files) -> int:
+        """How many new contributions say something that is not visible.
+
+        Raises where a key is empty, where one key has two natural keys or, with `conflict="reject"`, two contents. What
+        is visible speaks for all contributions that stay. Only for keys that lose some do those that stay speak
+        themselves: then `losing` names their files.
         """
         names = self.shown.names
         new_rows = f"SELECT {names} FROM {self.scribe.scan(self.told, new)}"
-        visible = f"SELECT {names} FROM {self.scribe.scan(self.shown, shown)} ANTI JOIN touched {self._same_key}"
-        staying = f"SELECT {names} FROM {self.scribe.scan(self.told, rest)} SEMI JOIN touched {self._same_key}"
-        others = f"SELECT {names} FROM ({visible} UNION ALL {staying}) SEMI JOIN ({new_rows}) {self._same_key}"
+        others = f"SELECT {names} FROM {self.scribe.scan(self.shown, shown)}"
+        if losing is not None:
+            staying = f"SELECT {names} FROM {self.scribe.scan(self.told, losing)} SEMI JOIN touched {self._same_key}"
+            others = f"{others} ANTI JOIN touched {self._same_key} UNION ALL {staying}"
         natural = [quote_identifier(name) for name in self.spec.natural if name not in self.spec.key]
-        kinds = f"count(DISTINCT row({', '.join(natural)}))" if natural else "1"
-        wholes = f"count(DISTINCT row({names}))" if self.spec.conflict == "reject" else "1"
-        empty = " OR ".join(f"{quote_identifier(name)} IS NULL" for name in self.spec.key)
-        grouped = (
-            f"SELECT {kinds} AS kinds, {wholes} AS wholes, {empty} AS empty"
-            f" FROM ({new_rows} UNION ALL {others}) GROUP BY {self._key}"
+        query = _JUDGED.format(
+            new=new_rows,
+            others=f"SELECT * FROM ({others}) SEMI JOIN n {self._same_key}",
+            kinds=f"count(DISTINCT row({', '.join(natural)}))" if natural else "1",
+            wholes=f"count(DISTINCT row({names}))" if self.spec.conflict == "reject" else "1",
+            empty=" OR ".join(f"{quote_identifier(name)} IS NULL" for name in self.spec.key),
+            key=self._key,
+            news=self._news(shown, new),
         )
-        [(emptied, collided, conflicting)] = self.reader.rows(_COUNTS.format(grouped=grouped))
+        [(emptied, collided, conflicting, news)] = self.reader.rows(query)
         if emptied:
             raise DestinationError("a key is empty", at=f"table {self.spec.name}", fix=_EMPTY_KEY)
         refuse(self.spec.name, collided, conflicting)
+        return int(news)
 
-    def _touch_changed(self, shown: Files, new: Files) -> None:
-        """Add the keys of which new contributions say something that is not visible."""
-        differs = " OR ".join(f"v.{name} IS DISTINCT FROM n.{name}" for name in self._rest()) or "false"
-        first = quote_identifier(self.spec.key[0])
-        rows = (
-            f"SELECT DISTINCT {', '.join(f'n.{quote_identifier(name)}' for name in self.spec.key)}"
-            f" FROM {self.scribe.scan(self.told, new)} AS n LEFT JOIN {self.scribe.scan(self.shown, shown)} AS v"
-            f" {self._same_key} WHERE v.{first} IS NULL OR {differs}"
-        )
-        self.reader.rows(f"INSERT INTO touched {rows} EXCEPT FROM touched")
+    def _news(self, shown: Files, new: Files) -> str:
+        """Rows of new contributions that are not what is visible of their key."""
+        visible = f"{self.scribe.scan(self.shown, shown)} AS w"
+        return f"(SELECT v.* FROM {self.scribe.scan(self.told, new)} AS v ANTI JOIN {visible} ON {self._equal()})"
 
     def _crown(self, contributions: Files) -> None:
         """The winning contributions of the touched keys: the table `winners`."""
@@ -112,13 +118,15 @@ class Entities:
         names = [quote_identifier(name) for name, _ in self.shown.columns]
         return " AND ".join(f"v.{name} IS NOT DISTINCT FROM w.{name}" for name in names)
 
-    def _rest(self) -> list[str]:
-        return [quote_identifier(name) for name, _ in self.shown.columns if name not in self.spec.key]
 
-
-_COUNTS = """
-SELECT count(*) FILTER (WHERE empty), count(*) FILTER (WHERE kinds > 1), count(*) FILTER (WHERE wholes > 1)
-FROM ({grouped})
+_JUDGED = """
+WITH n AS MATERIALIZED ({new}),
+grouped AS (
+    SELECT {kinds} AS kinds, {wholes} AS wholes, {empty} AS empty FROM (FROM n UNION ALL {others}) GROUP BY {key}
+)
+SELECT count(*) FILTER (WHERE empty), count(*) FILTER (WHERE kinds > 1), count(*) FILTER (WHERE wholes > 1),
+       (SELECT count(*) FROM {news})
+FROM grouped
 """
 
 _EMPTY_KEY = "test the key's columns with IsComplete, or choose a key that every row has"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 from penstock.adapters.choice import Choice, Held, choose
@@ -59,7 +60,7 @@ class Building:
 
     def __init__(self, reader: Reader, draft: Draft, before: Manifest, load: Load, verdict: Verdict) -> None:
         self.reader, self.draft, self.before, self.load, self.verdict = reader, draft, before, load, verdict
-        self.scribe = Scribe(reader, draft)
+        self.scribe = Scribe(reader, draft, [file for table in load.tables for file in table.files])
         self._choices: list[Choice] = []
 
     def tables(self) -> dict[str, Table]:
@@ -104,7 +105,7 @@ class Building:
         return Segment(name, len(records))
 
     def _records(self, segment: Segment) -> list[Record]:
-        return read(self.draft.path(SLOTS, segment.path))
+        return read(Path(self.draft.path(SLOTS, segment.path)))
 
     def _shaped(self, known: Table, table: TableLoad) -> Table:
         """The table with the columns that the load needs; files of another shape are written again."""

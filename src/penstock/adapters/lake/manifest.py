@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -78,9 +78,17 @@ class Manifest:
 
 def dumped(manifest: Manifest) -> str:
     """The manifest as JSON."""
-    tables = {name: {**asdict(table), "spec": described(table.spec)} for name, table in manifest.tables.items()}
-    published = manifest.published_at.isoformat() if manifest.published_at else None
-    return json.dumps({"version": VERSION, **asdict(manifest), "tables": tables, "published_at": published})
+    facts = {
+        "version": VERSION,
+        "pipeline": manifest.pipeline,
+        "number": manifest.number,
+        "oldest": manifest.oldest,
+        "token": manifest.token,
+        "published_at": manifest.published_at.isoformat() if manifest.published_at else None,
+        "tables": {name: _told(table) for name, table in manifest.tables.items()},
+        "segments": [[segment.path, segment.records] for segment in manifest.segments],
+    }
+    return json.dumps(facts)
 
 
 def loaded(text: str) -> Manifest:
@@ -89,13 +97,28 @@ def loaded(text: str) -> Manifest:
     facts.pop("version")
     published = facts.pop("published_at")
     tables = {name: _table(table) for name, table in facts.pop("tables").items()}
-    segments = tuple(Segment(**segment) for segment in facts.pop("segments"))
+    segments = tuple(Segment(*segment) for segment in facts.pop("segments"))
     return Manifest(
         **facts,
         tables=tables,
         segments=segments,
         published_at=datetime.fromisoformat(published) if published else None,
     )
+
+
+def _told(table: Table) -> dict[str, Any]:
+    return {
+        "spec": described(table.spec),
+        "columns": table.columns,
+        "files": [_facts(file) for file in table.files],
+        "contributions": [_facts(file) for file in table.contributions],
+        "holder": table.holder,
+        "partitions": dict(table.partitions),
+    }
+
+
+def _facts(file: DataFile) -> list[Any]:
+    return [file.path, file.rows, file.low, file.high, file.partition]
 
 
 def _table(facts: Mapping[str, Any]) -> Table:
@@ -109,5 +132,5 @@ def _table(facts: Mapping[str, Any]) -> Table:
     )
 
 
-def _files(facts: list[Mapping[str, Any]]) -> tuple[DataFile, ...]:
-    return tuple(DataFile(**{**file, "partition": tuple(file["partition"])}) for file in facts)
+def _files(facts: list[list[Any]]) -> tuple[DataFile, ...]:
+    return tuple(DataFile(path, rows, low, high, tuple(partition)) for path, rows, low, high, partition in facts)

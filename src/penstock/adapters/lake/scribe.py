@@ -48,9 +48,9 @@ def physical(kind: str) -> str:
     return "VARCHAR" if kind == "JSON" else kind
 
 
-def scan(paths: Iterable[Path], shelf: Shelf) -> str:
+def scan(paths: Iterable[str], shelf: Shelf) -> str:
     """Files as a relation of SQL, with the partition columns that stand in their folders' names."""
-    files = ", ".join(path_literal(str(path)) for path in paths)
+    files = ", ".join(path_literal(path) for path in paths)
     if not files:
         return f"(SELECT {_nothing(shelf.columns)} WHERE false)"
     kinds = dict(shelf.columns)
@@ -62,8 +62,12 @@ def scan(paths: Iterable[Path], shelf: Shelf) -> str:
 class Scribe:
     """Works on one draft. Files are never changed: every method returns the files to go on with."""
 
-    def __init__(self, reader: Reader, draft: Draft) -> None:
+    def __init__(self, reader: Reader, draft: Draft, staged: Sequence[str]) -> None:
         self.reader, self.draft = reader, draft
+        self._shapes: dict[str, list[tuple[str, str]]] = {}
+        files = ", ".join(path_literal(file) for file in staged)
+        for file, name, kind in reader.rows(_SHAPES.format(files=files)) if staged else ():
+            self._shapes.setdefault(file, []).append((name, _LONG_NAMES.get(kind, kind)))
 
     def scan(self, shelf: Shelf, files: Iterable[DataFile]) -> str:
         return scan((self.draft.path(shelf.relation, file.path) for file in files), shelf)
@@ -94,7 +98,7 @@ class Scribe:
         found = []
         for file in staged:
             name = f"{uuid4().hex}.parquet"
-            self.draft.adopt(shelf.relation, Path(file.path), name)
+            self.draft.adopt(shelf.relation, file.path, name)
             found.append(DataFile(name, file.rows, file.low, file.high))
         return tuple(found)
 
@@ -124,7 +128,7 @@ class Scribe:
         near = [file for file in files if any(file.low < high and file.high >= low for low, high in within)]
         if not near:
             return {}
-        names = {str(self.draft.path(shelf.relation, file.path)): file for file in near}
+        names = {self.draft.path(shelf.relation, file.path): file for file in near}
         row = quote_identifier(shelf.row)
         listed = ", ".join(path_literal(name) for name in names)
         rows = (
@@ -183,12 +187,8 @@ class Scribe:
 
     def _same_shape(self, shelf: Shelf, choice: Choice) -> bool:
         """Whether every staged file has exactly the table's columns, in name, type and order."""
-        shapes: dict[str, list[tuple[str, str]]] = {}
-        files = ", ".join(path_literal(file.path) for file in choice.survey.files if file.rows)
-        for file, name, kind in self.reader.rows(_SHAPES.format(files=files)):
-            shapes.setdefault(file, []).append((name, _LONG_NAMES.get(kind, kind)))
         wanted = [(name, physical(kind)) for name, kind in shelf.columns]
-        return all(shape == wanted for shape in shapes.values())
+        return all(self._shapes[file.path] == wanted for file in choice.survey.files if file.rows)
 
     def _file(self, shelf: Shelf, folder: Path, facts: Sequence[Any]) -> DataFile:
         path, rows, _, _, statistics, partition, _ = facts

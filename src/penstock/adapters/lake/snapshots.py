@@ -16,7 +16,7 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,45 +152,48 @@ class Draft:
     def __init__(self, ground: Ground, before: Manifest) -> None:
         self._old = ground.snapshot(before)
         self.folder = ground.home(before.pipeline) / str(before.number + 1)
-        self._made: set[Path] = set()
+        self._made: set[tuple[str, str]] = set()
+        self._folders: dict[str, Path] = {}
         with storage("the lake cannot be written"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
             self.folder.mkdir()
 
     def place(self, relation: str) -> Path:
         """The folder for new files of a relation."""
-        folder = self.folder / relation
-        with storage("the lake cannot be written"):
-            folder.mkdir(exist_ok=True)
-        return folder
+        if relation not in self._folders:
+            self._folders[relation] = self.folder / relation
+            with storage("the lake cannot be written"):
+                self._folders[relation].mkdir()
+        return self._folders[relation]
 
     def made(self, relation: str, path: str) -> None:
         """A new file has been written."""
-        self._made.add(self.folder / relation / path)
+        self._made.add((relation, path))
 
-    def path(self, relation: str, path: str) -> Path:
+    def path(self, relation: str, path: str) -> str:
         """Where a file of the draft can be read: new here, or kept from the snapshot before."""
-        new = self.folder / relation / path
-        return new if new in self._made else self._old / relation / path
+        new = (relation, path) in self._made
+        return f"{self.folder if new else self._old}/{relation}/{path}"
 
-    def adopt(self, relation: str, file: Path, name: str) -> None:
+    def adopt(self, relation: str, file: str, name: str) -> None:
         """Take a file from elsewhere as it is."""
         with storage("a staged file cannot be taken into the lake"):
-            _link(file, self.place(relation) / name)
+            _link(file, f"{self.place(relation)}/{name}")
         self.made(relation, name)
 
     def keep(self, relation: str, paths: Iterable[str]) -> None:
         """Let the relation consist of these files: what is old is linked, what was only a step on the way goes."""
-        folder = self.place(relation)
-        wanted = {folder / path for path in paths}
-        made = {path for path in self._made if path.is_relative_to(folder)}
+        folder, wanted = self.place(relation), set(paths)
+        made = {path for owner, path in self._made if owner == relation}
         with storage("the lake cannot be written"):
             for path in made - wanted:
-                path.unlink()
+                (folder / path).unlink()
+                self._made.discard((relation, path))
             for path in wanted - made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _link(self._old / path.relative_to(self.folder), path)
-        self._made -= made - wanted
+                if "/" in path:
+                    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                _link(f"{self._old}/{relation}/{path}", f"{folder}/{path}")
 
     def write(self, relation: str, name: str, text: str) -> None:
         """A small file of our own."""
@@ -202,21 +205,22 @@ class Draft:
         """Write the manifest and make everything durable."""
         with storage("the lake's snapshot cannot be written"):
             (self.folder / MANIFEST).write_text(dumped(manifest), encoding="utf-8")
-            for path in (*self._made, self.folder / MANIFEST):
-                persist(path)
+            for relation, path in self._made:
+                persist(f"{self.folder}/{relation}/{path}", os.fdatasync)
+            persist(self.folder / MANIFEST, os.fdatasync)
             for folder, _, _ in os.walk(self.folder):
-                persist(Path(folder))
+                persist(folder)
             persist(self.folder.parent)
 
     def discard(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def persist(path: Path) -> None:
-    """Make a file or a folder durable."""
+def persist(path: Path | str, sync: Callable[[int], None] = os.fsync) -> None:
+    """Make a folder, or with `os.fdatasync` a file's content, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -234,9 +238,9 @@ def _removed(snapshot: Path) -> bool:
     return True
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str, target: str) -> None:
     try:
-        target.hardlink_to(source)
+        os.link(source, target)
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,7 @@ class Bench:
     """Each test has a world, which the inheriting test gives, and a sender."""
 
     @pytest.fixture
-    def sender(self, tmp_path: Path) -> Iterator[Sender]:
+    def sender(self, tmp_path: Path) -> Sender:
         folder = tmp_path / "staged"
         folder.mkdir()
-        sender = Sender(folder)
-        yield sender
-        sender.close()
+        return Sender(folder)
