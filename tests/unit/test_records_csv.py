@@ -340,8 +340,15 @@ def test_a_header_alone_is_a_file_without_records():
 
 
 def test_without_a_header_mostly_wrong_columns_break_the_contract():
-    with pytest.raises(ContractBroken, match="3 declared, 1 found"):
-        read(b"1;leeds;5\n" * 30)
+    with pytest.raises(ContractBroken, match="3 declared, 2 found"):
+        read(b"1,leeds\n" * 30)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_another_delimiter_is_recognised(header):
+    with pytest.raises(ContractBroken) as caught:
+        read(b"day;branch;total\n" + b"1;leeds;5\n" * 30, Dialect(header=header))
+    assert caught.value.fix == "the file looks as if it had delimiter=';'"
 
 
 def test_without_a_header_a_few_wrong_columns_are_rejected_rows():
@@ -509,3 +516,15 @@ def test_a_small_file_is_refused_like_any_other():
     for data, error in ((b"", RefusedFile), (b"1;2;3\n" * 9, ContractBroken), (b"PAR1" * 9, RefusedFile)):
         with pytest.raises(error):
             number_small(data, Layout(COLUMNS, BARE))
+
+
+# --- real files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("branch", "orders"), [("chesterfield", 268), ("leeds", 382)])
+def test_the_cafes_own_files_are_read_whole(cafe_data, branch, orders):
+    layout = Layout(("day", "branch", "name", "basket", "total", "payment", "card"), BARE)
+    (path,) = cafe_data.glob(f"{branch}_*.csv")
+    with path.open("rb") as stream:
+        (chunk,) = open_records(stream, layout)
+    assert (chunk.records, chunk.rejected, number_small(path.read_bytes(), layout).records) == (orders, (), orders)

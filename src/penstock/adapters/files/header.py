@@ -24,17 +24,23 @@ def order_of(header: Sequence[str], columns: tuple[str, ...], aliases: Mapping[s
     return found
 
 
-def check_widths(widths: Sequence[int], width: int) -> None:
+def check_widths(rows: Sequence[Sequence[str]], width: int) -> None:
     """For files without a header: most of the first records must have the declared number of columns."""
-    wrong = [found for found in widths if found != width]
-    if len(wrong) * 2 <= len(widths):
+    wrong = [row for row in rows if len(row) != width]
+    if len(wrong) * 2 <= len(rows):
         return
-    usual, _ = Counter(wrong).most_common(1)[0]
+    usual, _ = Counter(map(len, wrong)).most_common(1)[0]
     raise ContractBroken(
         f"wrong columns: {width} declared, {usual} found",
-        why=f"{len(wrong)} of the first {len(widths)} records have another number of columns",
-        fix="declare the columns as the file has them, or check the delimiter and the quote",
+        why=f"{len(wrong)} of the first {len(rows)} records have another number of columns",
+        fix=_other_delimiter(wrong[0], width) or "declare the columns as the file has them, or check the quote",
     )
+
+
+def _other_delimiter(row: Sequence[str], width: int) -> str:
+    """What to set, when the one field of a row would be `width` fields with another delimiter."""
+    signs = [sign for sign in ",;\t|" if len(row) == 1 < width == row[0].count(sign) + 1]
+    return f"the file looks as if it had delimiter={signs[0]!r}" if signs else ""
 
 
 def _broken(names: Sequence[str], found: Sequence[str], columns: Sequence[str]) -> ContractBroken:
@@ -45,7 +51,7 @@ def _broken(names: Sequence[str], found: Sequence[str], columns: Sequence[str]) 
         return ContractBroken(
             "wrong columns: the first record is not the declared header",
             why=f"it has {len(found)} fields, and lacks {len(missing)} of the {len(columns)} declared names",
-            fix="if the file has no header, set header=False; otherwise check the delimiter and the names",
+            fix=_other_delimiter(found, len(columns)) or "if the file has no header, set header=False",
         )
     return ContractBroken(
         "wrong columns: " + "; ".join(_changes(missing, strange, _twice(found))),

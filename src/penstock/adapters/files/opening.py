@@ -21,7 +21,7 @@ def begin(slabs: Iterator[Slab], layout: Layout, codec: Codec) -> tuple[tuple[st
     grammar = Grammar.of(layout.dialect, None if header else len(columns), layout.limits, codec.errors)
     first = _first(slabs, grammar, codec, 1 if header else SAMPLE)
     if not header:
-        check_widths([len(record.row) for record in first.records if record.row], len(columns))
+        check_widths([record.row for record in first.records if record.row], len(columns))
         return columns, Place(1, codec.mark), chain(first.held, slabs)
     order = order_of(_header(first), columns, layout.aliases)
     place, rest = _after(first, codec)

@@ -38,9 +38,9 @@ def open_records(
 ) -> Iterator[Chunk]:
     """The records of a file, chunk by chunk, each of about `chunk_bytes`.
 
-    `digest` is updated with the stored bytes, all of them once the last chunk is taken. `careful` leaves out the fast
+    `digest` is updated with the stored bytes, all of them once the iterator has ended. `careful` leaves out the fast
     path. Raises `RefusedFile` and `ContractBroken`. A damaged archive may show itself only after good chunks: nothing
-    may be kept before the last one.
+    may be kept before the end.
     """
     codec, slabs = open_slabs(stream, layout, piece=min(PIECE, max(chunk_bytes, 1)), digest=digest)
     order, place, slabs = begin(slabs, layout, codec)

@@ -38,7 +38,7 @@ def _quick(data: bytes, layout: Layout, base: int) -> Chunk | None:
     if proof is None or not _even(proof[1], layout.dialect.delimiter.encode(), width) or (text := _text(body)) is None:
         return None
     lines = (text if proof[0] == "\n" else text.replace("\r\n", "\n")).removesuffix("\n").split("\n")
-    return _numbered(lines, layout, codec, base, len(data))
+    return _numbered(lines, layout, codec, base)
 
 
 def _usual(data: bytes, layout: Layout) -> bool:
@@ -61,7 +61,7 @@ def _text(data: bytes) -> str | None:
         return None
 
 
-def _numbered(lines: list[str], layout: Layout, codec: Codec, base: int, size: int) -> Chunk:
+def _numbered(lines: list[str], layout: Layout, codec: Codec, base: int) -> Chunk:
     order, above = _order(lines[0], layout)
     delimiter, quote = layout.dialect.written()
     rows = [f"{number}{delimiter}{line}\n" for number, line in enumerate(lines[above:], base + 1 + above)]
@@ -76,7 +76,7 @@ def _numbered(lines: list[str], layout: Layout, codec: Codec, base: int, size: i
         delimiter=delimiter,
         quote=quote,
         encoding=codec.name,
-        widest=size + 32,
+        widest=4 * max(map(len, rows), default=0),
     )
 
 
