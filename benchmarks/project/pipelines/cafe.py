@@ -21,23 +21,15 @@ CHECKS = (
     'ColumnValues "total" >= 0',
     'ColumnValues "payment" in ["CARD", "CASH"]',
     "Sql \"(payment = 'CARD') = (card is not null)\"",
-    'Sql "total = due"',
+    """Sql "total = list_sum(list_transform(
+        string_split(basket, ', '), lambda item: TRY_CAST(split_part(item, ' - ', -1) AS DECIMAL(8, 2))))" """,
 )
 
-TILL = """
-    SELECT ordered_at, branch, total, payment, card, basket,
-        list_sum(list_transform(
-            string_split(basket, ', '), lambda item: TRY_CAST(split_part(item, ' - ', -1) AS DECIMAL(8, 2)))) AS due
-    FROM source
-"""
-
 SOLD = """
-    SELECT ordered_at, branch, total, payment, card, line.item AS item, line.place AS line_no
-    FROM (
-        SELECT ordered_at, branch, total, payment, card, unnest(list_transform(
-            string_split(basket, ', '), lambda item, place: {'item': item, 'place': place})) AS line
-        FROM till
-    )
+    SELECT ordered_at, branch, total, payment, card,
+        unnest(string_split(basket, ', ')) AS item,
+        unnest(range(1, len(string_split(basket, ', ')) + 1)) AS line_no
+    FROM source
 """
 
 ITEMS = r"""
@@ -56,11 +48,10 @@ def declare(name: str, to: ps.Target, *, checked: bool = True) -> ps.Pipeline:
         source=ps.csv(header=False, columns=COLUMNS),
         privacy={"customer": ps.drop(), "card": ps.tokenize(keep_last=4)},
     )
-    pipeline.sql("till", TILL)
-    pipeline.sql("sold", SOLD, inputs=["till"])
+    pipeline.sql("sold", SOLD)
     pipeline.sql("items", ITEMS, inputs=["sold"], per_distinct="item")
     if checked:
-        pipeline.checks("till", *CHECKS)
+        pipeline.checks("source", *CHECKS)
     pipeline.normalize(
         "items",
         branches=ps.entity("branch"),

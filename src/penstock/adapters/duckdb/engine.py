@@ -11,7 +11,7 @@ from penstock.adapters.duckdb.parts import Part, RejectedRow
 from penstock.adapters.duckdb.quarantine import Quarantine
 from penstock.adapters.duckdb.relations import Relations
 from penstock.adapters.duckdb.session import Key, Resources, Session
-from penstock.adapters.duckdb.staging import Staging
+from penstock.adapters.duckdb.staging import PACKED, PLAIN, Staging
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import (
     Spill,
@@ -64,7 +64,8 @@ class _Preparing:
         place = Path(work.plan.pipeline) / work.run / str(work.attempt)
         self.feed = Feed(engine.landing, work.plan, engine.resources, engine.limits)
         self.relations = Relations(session, work.plan)
-        self.staging = Staging(session, engine.zones / "staging" / place)
+        published = any(target.kind == "lake" for target in work.plan.targets)
+        self.staging = Staging(session, engine.zones / "staging" / place, PACKED if published else PLAIN)
         self.quarantine = Quarantine(session, work, engine.zones / "quarantine" / place)
         self.tallies = {
             item.ordinal: Tally(item.generation, item.ordinal, _hard(work, item.generation)) for item in work.inputs

@@ -11,6 +11,8 @@ from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import UsageError
 
 _BATCH = 1000
+_READING = ("SELECT", "EXPLAIN", "MULTI")
+"""Statements that change nothing; DuckDB reads WITH, FROM, VALUES, SHOW and DESCRIBE as SELECT, PIVOT as MULTI."""
 
 
 class Inspection:
@@ -35,6 +37,9 @@ class Inspection:
     def query(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """Column names and rows of one query. The engine's message is the author's own SQL: it may be shown."""
         try:
+            kinds = [statement.type.name for statement in self.connection.extract_statements(sql)]
+            if len(kinds) != 1 or kinds[0] not in _READING:
+                raise UsageError("a query is one SELECT", why="the tables are published by runs alone")
             cursor = self.connection.execute(sql)
         except duckdb.Error as error:
             raise UsageError("the query cannot be run", why=str(error)) from None

@@ -14,7 +14,8 @@ from penstock.errors import StepFailed, StorageUnavailable
 from penstock.model.runs import Staged
 from penstock.model.schemas import canonical, union
 
-PARQUET = "(FORMAT parquet, COMPRESSION snappy)"
+PACKED, PLAIN = "snappy", "uncompressed"
+"""For files that a lake may publish as they are; for files that are read once and go."""
 _NESTED = "JSON"
 
 
@@ -31,8 +32,9 @@ class _Part:
 class Staging:
     """The files of one attempt. Another attempt writes to another folder, so that two never meet."""
 
-    def __init__(self, session: Session, folder: Path) -> None:
+    def __init__(self, session: Session, folder: Path, compression: str = PACKED) -> None:
         self.session, self.folder = session, folder
+        self._format = f"(FORMAT parquet, COMPRESSION {compression})"
         self._parts: dict[str, list[_Part]] = {}
         self._written = 0
 
@@ -47,7 +49,7 @@ class Staging:
     def add(self, table: str, sql: str) -> int:
         """Append the rows of a query to a table's files; returns how many."""
         part = self._part(table, self._describe(sql))
-        statement = f"COPY ({_flat(part.columns, sql)}) TO {quote_literal(str(part.path))} {PARQUET}"
+        statement = f"COPY ({_flat(part.columns, sql)}) TO {quote_literal(str(part.path))} {self._format}"
         rows = self.session.number(statement, where=f"table {table}")
         self._parts[table].append(replace(part, rows=rows))
         return rows
@@ -71,7 +73,7 @@ class Staging:
     def replace(self, table: str, sql: str, *, since: int) -> int:
         """Put a query's rows (which may read them) in the place of the files after a mark; returns how many."""
         new = self._part(table, self._parts[table][-1].columns)
-        rows = self.session.number(f"COPY ({sql}) TO {quote_literal(str(new.path))} {PARQUET}", where=table)
+        rows = self.session.number(f"COPY ({sql}) TO {quote_literal(str(new.path))} {self._format}", where=table)
         old = [part for part in self._parts[table] if part.number >= since]
         for part in old:
             part.path.unlink()
@@ -105,7 +107,7 @@ class Staging:
         )
         other = part.path.with_suffix(".cast")
         source = f"SELECT {casts} FROM read_parquet({quote_literal(str(part.path))})"
-        self.session.run(f"COPY ({source}) TO {quote_literal(str(other))} {PARQUET}")
+        self.session.run(f"COPY ({source}) TO {quote_literal(str(other))} {self._format}")
         other.replace(part.path)
 
     def _part(self, table: str, columns: tuple[tuple[str, str], ...]) -> _Part:

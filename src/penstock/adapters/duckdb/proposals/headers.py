@@ -17,6 +17,8 @@ _NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,]*%?")
 _MOMENT = re.compile(r"\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}.*|\d{1,2}:\d\d(:\d\d.*)?")
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|[a-z]+([A-Z][a-z]+)+")
 
+_LONGEST = 200
+
 Row = Sequence[str | None]
 
 
@@ -47,13 +49,17 @@ def _personal(cell: str) -> bool:
 
 def is_header(first: Row, rest: Sequence[Row]) -> bool:
     """Whether a file's first record names its columns; `rest` are some records below it."""
-    cells = [(cell or "").strip() for cell in first]
+    cells = [_cell(cell) for cell in first]
     if not any(cells) or any(map(_personal, cells)):
         return False
-    columns = [[(row[place] or "").strip() for row in rest if place < len(row)] for place in range(len(cells))]
+    columns = [[_cell(row[place]) for row in rest if place < len(row)] for place in range(len(cells))]
     if not rest:
         return all(plain(cell) or bool(_SNAKE.fullmatch(cell)) for cell in cells if cell)
     return sum(_vote(cell, column) for cell, column in zip(cells, columns, strict=True)) > 0
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").strip()[:_LONGEST]
 
 
 def _vote(cell: str, column: Sequence[str]) -> float:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from penstock.adapters.duckdb.proposals import vocabulary
-from penstock.adapters.duckdb.proposals.shapes import FITS, Fit, Values
+from penstock.adapters.duckdb.proposals import codes, persons, places, vocabulary
+from penstock.adapters.duckdb.proposals.values import Fit, Values
 from penstock.adapters.duckdb.proposals.vocabulary import Hint, hint
 
 SAMPLE = 5000
 LEAST = 0.5
+_SURE = 0.65
+_LISTED = (vocabulary.NAME, vocabulary.EMAIL, vocabulary.PHONE, vocabulary.CARD, vocabulary.IBAN)
 
 MARKS = {
     vocabulary.NAME: "drop()",
@@ -28,6 +31,27 @@ MARKS = {
     vocabulary.ACCOUNT: "tokenize(keep_last=4)",
     vocabulary.LOGIN: "tokenize()",
 }
+
+
+FITS: dict[str, Callable[[Values], Fit]] = {
+    vocabulary.EMAIL: codes.email,
+    vocabulary.IBAN: codes.bank,
+    vocabulary.IP: codes.internet,
+    vocabulary.CARD: codes.card,
+    vocabulary.PHONE: codes.phone,
+    vocabulary.NATIONAL: codes.national,
+    vocabulary.BIRTH: places.birth,
+    vocabulary.POSTCODE: places.postcode,
+    vocabulary.ACCOUNT: codes.account,
+    vocabulary.NAME: persons.person,
+    vocabulary.ADDRESS: places.address,
+    vocabulary.LOGIN: codes.login,
+}
+"""In the order of preference where a header names two kinds and no value decides."""
+
+
+_NUMBERED = (vocabulary.CARD, vocabulary.PHONE, vocabulary.NATIONAL, vocabulary.IBAN, vocabulary.ACCOUNT)
+_LETTERED = (vocabulary.EMAIL, vocabulary.NAME, vocabulary.ADDRESS, vocabulary.LOGIN, vocabulary.IBAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +73,36 @@ class MarkProposal:
 
 def classify(column: str, header: str, values: Values) -> MarkProposal | None:
     """Judge one column by its header (empty if there is none) and a sample of its values."""
+    found = _classified(column, header, values)
+    return found or _inside(column, header, values)
+
+
+def _inside(column: str, header: str, values: Values) -> MarkProposal | None:
+    """Lists of people or of their addresses, packed into one field."""
+    lists = [re.split(r"[;|\n]\s*|,\s+", text) for text in values.texts]
+    if sum(len(parts) > 1 for parts in lists) < max(5, 0.2 * len(lists)):
+        return None
+    parts = Values.of(part for listed in lists for part in listed)
+    found = _classified(column, header, parts)
+    if found is None or found.kind_of_data not in _LISTED or found.confidence < _SURE:
+        return None
+    return replace(found, why=("a list in each field", *found.why))
+
+
+def _classified(column: str, header: str, values: Values) -> MarkProposal | None:
     told = hint(header)
-    judged = {kind: _confidence(told, kind, fit(values), values) for kind, fit in FITS.items()}
+    judged = {kind: _confidence(told, kind, _fit(kind, values), values) for kind in FITS}
     kind = max(judged, key=lambda name: judged[name][0])
     confidence, why = judged[kind]
     if confidence < LEAST:
         return None
     return MarkProposal(column, kind, MARKS[kind], round(min(confidence, 0.99), 2), why)
+
+
+def _fit(kind: str, values: Values) -> Fit:
+    """The judgement of one kind; none where most values lack the letters or digits that the kind is made of."""
+    lacking = (kind in _NUMBERED and values.numbered < 0.3) or (kind in _LETTERED and values.lettered < 0.3)
+    return Fit(0.0, 0.0) if lacking else FITS[kind](values)
 
 
 def _confidence(told: Hint, kind: str, fit: Fit, values: Values) -> tuple[float, tuple[str, ...]]:

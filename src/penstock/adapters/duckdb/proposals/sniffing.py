@@ -90,7 +90,8 @@ def opened(
         scratch = Path(folder)
         paths = list(data) if isinstance(data, Sequence) else [_exported(data, scratch)]
         with Session(Resources(scratch, threads=2)) as session:
-            tables = [_opened(session, path, place, header, rows, scratch) for place, path in enumerate(paths)]
+            desk = _Desk(session, scratch, header, rows)
+            tables = [_opened(desk, path, place) for place, path in enumerate(paths)]
             yield _together(session, tables)
 
 
@@ -109,12 +110,23 @@ def _together(session: Session, tables: Sequence[Table]) -> Table:
     return replace(first, count=sum(table.count for table in tables), batches=len(tables))
 
 
-def _opened(session: Session, path: Path, place: int, header: bool | None, rows: int, scratch: Path) -> Table:
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where files are opened, and the caller's wishes."""
+
+    session: Session
+    scratch: Path
+    header: bool | None
+    rows: int
+
+
+def _opened(desk: _Desk, path: Path, place: int) -> Table:
+    session = desk.session
     kind = _SUFFIXES.get(path.suffix.lower(), "csv")
     if kind == "csv":
-        return _opened_text(session, path, place, header, rows, scratch)
+        return _opened_text(desk, path, place)
     reader = "read_parquet" if kind == "parquet" else "read_json_auto"
-    origin = f"{reader}({quote_literal(_reachable(path))})"
+    origin = f"{reader}({quote_literal(str(_reachable(path)))})"
     try:
         found = session.rows(f"DESCRIBE SELECT * FROM {origin}")
     except StorageUnavailable:
@@ -123,30 +135,33 @@ def _opened(session: Session, path: Path, place: int, header: bool | None, rows:
         raise RefusedFile(f"{path.name} cannot be read as {kind}", why=error.why) from None
     headers = tuple(str(row[0]) for row in found)
     listed = ", ".join(f"{quote_identifier(name)}::VARCHAR AS c{at}" for at, name in enumerate(headers))
-    session.run(f"CREATE TABLE raw_{place} AS SELECT row_number() OVER () AS _row, {listed} FROM {origin} LIMIT {rows}")
+    session.run(
+        f"CREATE TABLE raw_{place} AS SELECT row_number() OVER () AS _row, {listed} FROM {origin} LIMIT {desk.rows}"
+    )
     types = tuple(canonical(str(row[1])) for row in found)
     return _table(session, place, Layout(kind), headers, types)
 
 
-def _opened_text(session: Session, path: Path, place: int, header: bool | None, rows: int, scratch: Path) -> Table:
-    text, encoding = _readable(path, scratch / f"text_{place}.csv")
-    layout, width = _sniff(session, text, encoding)
+def _opened_text(desk: _Desk, path: Path, place: int) -> Table:
+    text, encoding = _readable(path, desk.scratch / f"text_{place}.csv")
+    layout, width = _sniff(desk.session, text, encoding)
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(width))
-    session.run(
+    desk.session.run(
         f"CREATE TABLE raw_{place} AS SELECT row_number() OVER () AS _row, * FROM read_csv({quote_literal(str(text))}, "
         f"auto_detect = false, header = false, columns = {{{columns}}}, delim = {quote_literal(layout.delimiter)}, "
         f"quote = {quote_literal(layout.quote)}, escape = {quote_literal(layout.quote)}, skip = {layout.skipped}, "
-        f"null_padding = true, ignore_errors = true, strict_mode = false, parallel = false) LIMIT {rows + 1}"
+        f"null_padding = true, ignore_errors = true, strict_mode = false, parallel = false) LIMIT {desk.rows + 1}"
     )
-    return _headed(session, place, layout, header, path)
+    return _headed(desk, place, layout, path)
 
 
-def _headed(session: Session, place: int, layout: Layout, header: bool | None, path: Path) -> Table:
+def _headed(desk: _Desk, place: int, layout: Layout, path: Path) -> Table:
     """Decide about the first record, and take it off if it names the columns."""
+    session = desk.session
     top = session.rows(f"SELECT * EXCLUDE (_row) FROM raw_{place} ORDER BY _row LIMIT {_JUDGED}")
     if not top:
         raise RefusedFile(f"{path.name} holds no rows", fix="propose from a file with data")
-    headed = is_header(top[0], top[1:]) if header is None else header
+    headed = is_header(top[0], top[1:]) if desk.header is None else desk.header
     headers = tuple((cell or "").strip() for cell in top[0]) if headed else ("",) * len(top[0])
     if headed:
         session.run(f"DELETE FROM raw_{place} WHERE _row = 1")
@@ -172,16 +187,16 @@ def _names(layout: Layout, headers: tuple[str, ...]) -> tuple[str, ...]:
 # --- text of unknown form -------------------------------------------------------------------------------------------
 
 
-def _reachable(path: Path) -> str:
+def _reachable(path: Path) -> Path:
     if not path.is_file():
         raise RefusedFile(f"{path.name} is not a file", at=str(path), fix="check the path")
-    return str(path)
+    return path
 
 
 def _readable(path: Path, target: Path) -> tuple[Path, str]:
     """The beginning of a file, unpacked and as UTF-8; and the encoding that it had."""
     try:
-        with open(_reachable(path), "rb") as stream:
+        with _reachable(path).open("rb") as stream:
             head, _ = peek(unpack(Meter(stream, Limits()), "auto"), BYTES)
     except OSError as error:
         raise StorageUnavailable(f"{path.name} cannot be read", at=str(path), why=error.strerror or "") from error

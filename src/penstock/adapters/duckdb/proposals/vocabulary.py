@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 
 NAME, EMAIL, CARD, PHONE, IBAN = "person name", "e-mail", "payment card", "phone", "IBAN"
 BIRTH, POSTCODE, ADDRESS, NATIONAL, IP = "date of birth", "postcode", "address", "national id", "IP address"
@@ -195,7 +196,7 @@ def _stems(text: str) -> frozenset[str]:
 def _names(tokens: tuple[str, ...], vocabulary: str) -> bool:
     """Whether a word of the vocabulary is the header, one or two of its words, or a part of it."""
     joined = "".join(tokens)
-    pairs = {first + second for first, second in zip(tokens, tokens[1:], strict=False)}
+    pairs = {first + second for first, second in pairwise(tokens)}
     return bool({joined, *tokens, *pairs} & _set(vocabulary)) or any(stem in joined for stem in _stems(vocabulary))
 
 
