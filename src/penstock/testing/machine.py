@@ -198,8 +198,15 @@ class Machine:
         return [
             *map(str, self.project.verify()),
             *(f"{name} is not as {first[0]}" for name, tables in others if tables != first[1]),
-            *(f"left behind: {path}" for path in left_behind(self.project.zones_folder, self.project.store)),
+            *(f"left behind: {path}" for path in self._left_behind()),
         ]
+
+    def _left_behind(self) -> list[str]:
+        """What is there while no process is."""
+        self.project.close()
+        found = left_behind(self.project.zones_folder, self.project.store)
+        self.project = self._open()
+        return found
 
 
 def _account(history: Sequence[Generation], fates: Sequence[Fates], lines: Mapping[str, set[int]]) -> Account:
@@ -215,8 +222,8 @@ def _account(history: Sequence[Generation], fates: Sequence[Fates], lines: Mappi
 
 
 def left_behind(zones: Path, store: Path) -> list[str]:
-    """Files that no finished run should leave: staged rows, scratch, drafts that were never given their name."""
-    folders = (zones / "staging", store / "scratch")
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    """Files that should be gone once no process is left: staged rows, scratch, drafts that never got their name."""
+    scratch = (zones / "staging", zones / "curated" / ".scratch", store / "scratch")
+    files = [path for folder in scratch for path in folder.rglob("*") if path.is_file()]
     drafts = [path for path in zones.rglob("*") if path.suffix in (".part", ".tmp") or ".part." in path.name]
     return sorted({str(path.relative_to(zones)) for path in [*files, *drafts]})
