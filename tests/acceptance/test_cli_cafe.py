@@ -263,9 +263,18 @@ def test_query_explains_wrong_sql(shop, penstock):
     assert (said.code, "^" in said.err) == (2, True)
 
 
-def test_query_reads_and_never_writes(shop, penstock):
-    assert penstock("query", "copy (select 1) to 'out.csv'").code == 2
-    assert not (shop / "out.csv").exists()
+@pytest.mark.parametrize(
+    "sql", ["copy (select 1) to 'out.csv'", "create table x as select 1", "select 1; select 2", "attach 'x.db'", ""]
+)
+def test_query_reads_and_never_writes(shop, penstock, sql):
+    before = sorted(shop.glob("*"))
+    assert penstock("query", sql).code == 2
+    assert sorted(shop.glob("*")) == before
+
+
+def test_query_reads_no_file(shop, penstock):
+    said = penstock("query", f"select * from read_text('{shop}/pyproject.toml')")
+    assert (said.code, "Permission" in said.err) == (2, True)
 
 
 def test_trace_leads_to_file_and_line(shop, penstock):
@@ -273,6 +282,13 @@ def test_trace_leads_to_file_and_line(shop, penstock):
     (record,) = penstock("trace", "orders", str(order), "--json").records
     assert record["slot"] in (f"landing/{LEEDS}", f"landing/{CHESTERFIELD}")
     assert 1 <= record["line"] <= 60
+
+
+def test_trace_of_a_shared_row_leads_to_all_that_speak_of_it(shop, penstock):
+    branch = penstock("query", "select branch_id id from branches where branch = 'Leeds'", "--json").records[0]["id"]
+    records = penstock("trace", "branches", str(branch), "--json").records
+    assert {record["slot"] for record in records} == {f"landing/{LEEDS}"}
+    assert len({record["line"] for record in records}) == 20
 
 
 def test_verify_finds_agreement(shop, penstock):
@@ -363,7 +379,7 @@ def test_the_demo_shows_what_arrived_and_what_did_not(demo):
     first, _ = demo
     assert first.code == 0
     assert all(
-        word in first.out for word in ("590", "order_items", 'IsComplete "branch"', "Try next", "penstock query")
+        word in first.out for word in ("590", "order_items", 'IsComplete "branch"', "Try next", "--project demo query")
     )
     assert len(first.out.splitlines()) < 40
 

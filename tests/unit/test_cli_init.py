@@ -38,7 +38,8 @@ def test_the_minimal_project_is_the_default(here):
     }  # fmt: skip
 
 
-def test_it_prints_the_files_and_two_commands(capsys):
+def test_it_prints_the_files_and_two_commands(capsys, monkeypatch):
+    monkeypatch.setattr(init, "command", lambda: "penstock")
     main(["init", "shop"])
     assert capsys.readouterr().out == (
         "✓ shop\n  .gitignore\n  pyproject.toml\n  fixtures/\n    sales_2024-03-04.csv\n  pipelines/\n    sales.py\n\n"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from penstock.entrypoints.cli.output import Output, Progress, encode, table_lines
+from penstock.entrypoints.cli.output import Output, Progress, command, encode, table_lines
 from penstock.errors import Suspended
 
 
@@ -35,11 +35,14 @@ ERROR = Suspended("2 rows failed", at="landing/leeds.csv", why="hard=True", fix=
 def test_an_error_is_what_at_why_fix():
     out = output()
     out.fail(ERROR)
-    assert spoken(out) == (
-        "",
-        "error[E204]: 2 rows failed\n   at  landing/leeds.csv\n  why  hard=True\n"
-        "  fix  penstock redrive r1\n       or --drop\n",
-    )
+    assert spoken(out)[0] == ""
+    assert spoken(out)[1].splitlines() == [
+        "error[E204]: 2 rows failed",
+        "   at  landing/leeds.csv",
+        "  why  hard=True",
+        "  fix  penstock redrive r1",
+        "       or --drop",
+    ]
 
 
 def test_an_error_is_one_json_object():
@@ -152,3 +155,16 @@ def test_progress_is_silent_for_programs():
         clock.now = 60.0
         progress.update(600)
     assert spoken(out) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("beside", "on_path", "said"),
+    [(True, True, "penstock"), (True, False, "{bin}/penstock"), (False, True, "{bin}/python -m penstock")],
+)
+def test_the_command_is_named_as_it_can_be_called(tmp_path, monkeypatch, beside, on_path, said):
+    if beside:
+        (tmp_path / "penstock").write_text("#!/bin/sh\n")
+        (tmp_path / "penstock").chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path) if on_path else "/nowhere")
+    assert command() == said.format(bin=tmp_path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.init import create
-from penstock.entrypoints.cli.output import Output
+from penstock.entrypoints.cli.output import Output, command
 from penstock.entrypoints.cli.run import listener, runs_of
 from penstock.errors import UsageError
 from penstock.model.fates import Fates
@@ -48,9 +48,10 @@ def demo(options: Namespace, out: Output) -> int:
             addresses = [f"landing/{file.name}" for file in files]
             runs = runs_of(project.run(EXAMPLE, addresses, listener=listener(out, progress)))
         _tell(project, runs, files, time.monotonic() - began, out)
-    out.say(f"\nTry next:\n  cd {options.folder}")
-    for command in commands(runs):
-        out.say(f"  {command}")
+    out.say("\nTry next:")
+    called = command().removeprefix(f"{Path.cwd()}/")
+    for words in next_words(runs):
+        out.say(f"  {called} --project {options.folder} {words}")
     return account.exit_code(runs)
 
 
@@ -81,7 +82,8 @@ def _tell(project: Project, runs: Sequence[Run], files: Iterable[Path], seconds:
         text = account.fates(result.fates) if result else "the same as before, so nothing was loaded twice"
         out.say(f"  dropped   landing/{file.name}  {text}")
     total = sum((run.fates for run in runs), Fates())
-    out.say(f"  arrived   {total.kept:,} of {total.read:,} orders in {seconds:.1f} s\n")
+    arrived = f"{total.kept:,} of {total.read:,} orders in {seconds:.1f} s" if runs else "nothing new"
+    out.say(f"  arrived   {arrived}\n")
     out.table(("table", "rows"), counts(project), indent="  ")
     _aside(project, runs, out)
     out.record(account.finished(runs, EXAMPLE, seconds=seconds))
@@ -111,8 +113,7 @@ def counts(project: Project) -> list[tuple[str, int]]:
     return found
 
 
-def commands(runs: Sequence[Run]) -> list[str]:
+def next_words(runs: Sequence[Run]) -> list[str]:
     """What to try next."""
-    shown = f" show {runs[-1].id}" if runs else ""
     sql = "select product, size, count(*) sold from order_items join products using (product_id) group by all"
-    return [f'penstock query "{sql}"', f"penstock quarantine{shown}"]
+    return [f'query "{sql}"', f"quarantine show {runs[-1].id}" if runs else "quarantine show"]

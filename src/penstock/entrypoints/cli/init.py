@@ -6,12 +6,13 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
 from penstock.entrypoints.cli.lookup import one_of
-from penstock.entrypoints.cli.output import Output
+from penstock.entrypoints.cli.output import Output, command
 from penstock.errors import StorageUnavailable, UsageError
 
 MINIMAL = "minimal"
@@ -94,10 +95,10 @@ def next_steps(folder: Path, source: str, *, here: bool) -> list[str]:
 
         name = pipeline_name(Path(source))
         file = shlex.quote(str(Path(source).absolute()))
-        return [f"{enter}$EDITOR pipelines/{name}.py", f"penstock test {name} {file}"]
+        return [f"{enter}$EDITOR pipelines/{name}.py", f"{command()} test {name} {file}"]
     if (folder / "make_data.py").exists():
-        return [f"{enter}python make_data.py landing --mistakes", "penstock run"]
-    return [f"{enter}penstock test", "penstock run sales fixtures/sales_2024-03-04.csv"]
+        return [f"{enter}{sys.executable} make_data.py landing --mistakes", f"{command()} run"]
+    return [f"{enter}{command()} test", f"{command()} run sales fixtures/sales_2024-03-04.csv"]
 
 
 def _folder(options: Namespace) -> Path:

@@ -156,6 +156,18 @@ class Progress:
         self._width = len(line)
 
 
+def command() -> str:
+    """How this program is called from here, so that what is proposed can be copied."""
+    import os
+    import shutil
+
+    beside = os.path.join(os.path.dirname(sys.executable), "penstock")  # noqa: PTH118, PTH120  cheaper than pathlib
+    found = shutil.which("penstock")
+    if found and os.path.exists(beside) and os.path.samefile(found, beside):  # noqa: PTH110, PTH121
+        return "penstock"
+    return beside if os.path.exists(beside) else f"{sys.executable} -m penstock"  # noqa: PTH110
+
+
 def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """The lines of a table, its header first; long cells are cut."""
     cells = [[cell(value) for value in row] for row in rows]

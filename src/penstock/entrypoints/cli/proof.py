@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from penstock.compile.sql import quote_identifier
 from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
-from penstock.errors import UsageError
+from penstock.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from penstock.wiring.local import Project
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 DIFFERENCES = 4
 FIXTURES = "fixtures"
+MOST_ROWS = 20
 
 
 def arguments_test(parser: ArgumentParser) -> None:
@@ -126,16 +128,38 @@ def arguments_trace(parser: ArgumentParser) -> None:
 
 
 def trace(options: Namespace, out: Output) -> int:
-    """Print the delivery and the line behind a row."""
+    """Print the delivery and the line behind a row; of a shared table's row, those that speak of it."""
     with project_of(options) as project:
         pipeline = _pipeline_of(project, options.table)
-        origin = project.trace(options.row, pipeline)
-        out.say(f"{origin.slot}:{origin.line}" if origin.line else f"{origin.slot} as a whole")
-        out.say(f"  pipeline {origin.pipeline}, generation {origin.generation}")
-        out.event("traced", table=options.table, row=options.row, **asdict(origin))
+        for row in _rows_behind(project, pipeline, options.table, options.row):
+            origin = project.trace(row, pipeline)
+            place = f"{origin.slot}:{origin.line}" if origin.line else f"{origin.slot} as a whole"
+            out.say(f"{place}  pipeline {origin.pipeline}, generation {origin.generation}")
+            out.event("traced", table=options.table, row=row, **asdict(origin))
     return 0
 
 
 def _pipeline_of(project: Project, table: str) -> str:
     homes = {loading.table: name for name, pipeline in project.pipelines.items() for loading in pipeline.loadings}
     return homes[one_of("table", table, homes)]
+
+
+def _rows_behind(project: Project, pipeline: str, table: str, key: int) -> list[int]:
+    """The identities of the rows that a row of this table comes from."""
+    specs = {item.spec.name: item.spec for item in project.plans[pipeline].tables}
+    if not specs[table].shared:
+        return [key]
+    speaking = [(spec, ref) for spec in specs.values() for ref in spec.references if ref.table == table]
+    if not speaking:
+        raise UsageError(
+            f"the rows of {table!r} are shared: many deliveries may speak of one",
+            why="no owned table of the pipeline refers to it",
+            fix="trace a row of a table that is not shared",
+        )
+    spec, ref = speaking[0]
+    name, row, column = (quote_identifier(text) for text in (spec.name, spec.row, ref.columns[0]))
+    sql = f"SELECT DISTINCT {row} FROM {name} WHERE {column} = {key} ORDER BY 1 LIMIT {MOST_ROWS}"  # noqa: S608  quoted
+    rows = [int(found[0]) for found in project.query(sql)[1]]
+    if not rows:
+        raise UnknownName(f"no row of {table!r} has the key {key}", fix=f"take it from {ref.keys[0]} of {table!r}")
+    return rows
