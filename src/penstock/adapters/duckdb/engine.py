@@ -301,7 +301,7 @@ def _suspended(tally: Tally) -> Suspended:
     return Suspended(
         f"{tally.quarantined} of {tally.read} rows fail: {reasons}",
         why="the pipeline is hard: it loads a delivery whole or not at all",
-        fix="correct the file, or release the run to load the rest (penstock redrive RUN --release)",
+        fix="correct the file, or release the run to load the rest (penstock redrive RUN)",
     )
 
 
