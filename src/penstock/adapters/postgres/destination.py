@@ -108,6 +108,8 @@ class Postgres:
         loading = Loading(self._session, self._place, self._reader, self._options, load)
         with self._session.locked():
             loading.run()
+            point("postgres.before_commit")
+        point("postgres.after_commit")
         return loading.done
 
     def _decided(self, load: Load, lost: OutcomeUnknown) -> Loaded:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.adapters.postgres.refusals import harmless, translated
 from penstock.errors import DestinationUnavailable, MissingExtra, UsageError
-from penstock.model.faults import point
 
 if TYPE_CHECKING:
     import psycopg
@@ -140,16 +139,14 @@ class Session:
     def _commit(self) -> None:
         import psycopg
 
-        point("postgres.before_commit")
         try:
-            self.connection.execute("COMMIT")
+            self.connection.execute("COMMIT", prepare=False)
         except psycopg.Error as error:
             known = error.sqlstate is not None and not self.connection.closed
             self._abandon()
             if known:
                 raise translated(error, "") from harmless(error)
             raise OutcomeUnknown from harmless(error)
-        point("postgres.after_commit")
 
     def _abandon(self) -> None:
         """Back to a usable connection, whatever state this one is in."""
@@ -161,7 +158,7 @@ class Session:
             if self._connection.closed or self._connection.pgconn.transaction_status == _ACTIVE:
                 self.close()
             else:
-                self._connection.execute("ROLLBACK")
+                self._connection.execute("ROLLBACK", prepare=False)
         except psycopg.Error:
             self.close()
 
