@@ -12,7 +12,7 @@ from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.output import Output
 from penstock.model.fates import Fates
 from penstock.model.runs import Result, Run, RunState
-from penstock.model.slots import Slot, Standing
+from penstock.model.slots import Generation, Kind, Slot, Standing
 
 NOW = datetime(2024, 3, 4, tzinfo=UTC)
 REFUSED = {"code": "E201", "message": "the file is not CSV", "fix": "send it again"}
@@ -109,3 +109,28 @@ def test_the_end_says_what_to_do(found, advice):
 
 def test_the_worst_state_speaks_for_all():
     assert account.state_of([GOOD, run(state=RunState.SUSPENDED), run(state=RunState.PARTIAL)]) is RunState.SUSPENDED
+
+
+def generations(*names: str) -> tuple[Generation, ...]:
+    return tuple(Generation(Slot("cafe", f"landing/{name}"), 1, Kind.DELIVERY, 1, NOW) for name in names)
+
+
+BATCH = Run(
+    "r2", "cafe", generations("leeds.csv", "bad.csv"), NOW, state=RunState.PARTIAL, error=REFUSED,
+    results=(result(fates=Fates(3, 3)), result("bad.csv", Standing.REFUSED, error=REFUSED)),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "errors"), [("leeds.csv", RunState.SUCCEEDED, 0), ("bad.csv", RunState.FAILED, 1)]
+)
+def test_a_batch_speaks_of_one_delivery_alone(name, state, errors):
+    told = account.about(BATCH, {f"landing/{name}"})
+    assert (told.state, len(account.errors_of(told)), [item.slot.address for item in told.results]) == (
+        state, errors, [f"landing/{name}"]
+    )  # fmt: skip
+
+
+def test_an_error_of_a_run_and_its_delivery_is_said_once():
+    assert account.about(BATCH, {"landing/leeds.csv", "landing/bad.csv"}) is BATCH
+    assert len(account.errors_of(BATCH)) == 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from penstock.entrypoints.cli.output import Output
@@ -21,6 +22,12 @@ SEVERITY = (
     RunState.RUNNING,
     RunState.SUCCEEDED,
 )
+ENDINGS = {
+    Standing.DEAD: RunState.DEAD,
+    Standing.REFUSED: RunState.FAILED,
+    Standing.STOPPED: RunState.FAILED,
+    Standing.SUSPENDED: RunState.SUSPENDED,
+}
 SHOWN_FILES = 12
 SHOWN_REASONS = 6
 
@@ -62,11 +69,26 @@ def loaded(runs: Sequence[Run]) -> dict[str, int]:
 
 
 def errors_of(run: Run) -> list[dict[str, str]]:
-    """What went wrong with a run and its deliveries."""
+    """What went wrong with a run and its deliveries, each once."""
     found = [
         {"slot": item.slot.address, "standing": item.standing.value, **item.error} for item in run.results if item.error
     ]
-    return [dict(run.error), *found] if run.error else found
+    if run.error and not any(run.error.items() <= error.items() for error in found):
+        return [dict(run.error), *found]
+    return found
+
+
+def about(run: Run, addresses: Collection[str]) -> Run:
+    """What a run says about some of its deliveries alone."""
+    if all(generation.slot.address in addresses for generation in run.generations):
+        return run
+    results = tuple(result for result in run.results if result.slot.address in addresses)
+    standings = {result.standing for result in results}
+    if standings == {Standing.LOADED}:
+        return replace(run, results=results, state=RunState.SUCCEEDED, error=None)
+    state = next((state for standing, state in ENDINGS.items() if standing in standings), run.state)
+    error = run.error if not any(result.error for result in results) else None
+    return replace(run, results=results, state=state, error=error)
 
 
 def delivery_lines(runs: Sequence[Run], out: Output) -> Iterator[str]:

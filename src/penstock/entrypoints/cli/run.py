@@ -66,7 +66,9 @@ def _addresses(project: Project, pipeline: str, files: Sequence[Path], options: 
 
 def runs_of(outcomes: Sequence[Outcome]) -> list[Run]:
     """The runs that speak for what was offered, each once: its own, or for what failed before the one that failed."""
-    return list({item.run.id: item.run for item in outcomes if item.run and not _is_duplicate(item)}.values())
+    meant = [item for item in outcomes if not _is_duplicate(item)]
+    addresses = {item.generation.slot.address for item in meant}
+    return list({item.run.id: account.about(item.run, addresses) for item in meant if item.run}.values())
 
 
 def duplicates_of(outcomes: Sequence[Outcome]) -> list[str]:

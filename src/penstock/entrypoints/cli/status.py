@@ -205,6 +205,8 @@ def show(event: Event, out: Output) -> None:
 def _plain(value: Any) -> str:
     """A value of an event in a line of text."""
     if isinstance(value, Mapping):
+        if "code" in value:
+            return f"{value['code']} {value.get('message', '')}"
         return "(" + ", ".join(f"{name} {_plain(item)}" for name, item in value.items()) + ")"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
