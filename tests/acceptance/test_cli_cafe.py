@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import runpy
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -364,6 +367,21 @@ def test_replay_after_a_rule_was_changed(shop, penstock):
     file.write_text(file.read_text().replace("    'IsComplete \"branch\"',\n", ""))
     said = penstock("replay", "cafe", "--rule", "branch", "--json")
     assert (said.code, said.records[-1]["rows"]["kept"]) == (0, 2)
+
+
+def test_keys_are_rotated_as_the_reference_says(empty, tills, penstock):
+    penstock("run", "cafe", tills / LEEDS)
+    page = (Path(__file__).parents[2] / "docs/reference/settings.md").read_text()
+    commands = re.search(r"### Rotate the privacy key.*?```shell\n(.*?)```", page, re.DOTALL)[1]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(["bash", "-euc", commands], check=True, cwd=empty, env={"PATH": path})
+    assert penstock("run", "cafe", tills / CHESTERFIELD).code == 0
+    cards = penstock(
+        "query", "select distinct branch, card[:3] key from orders join branches using (branch_id)", "--json"
+    )
+    keys = {(record["branch"], record["key"]) for record in cards.records if record["key"]}
+    assert keys == {("Leeds", "k1:"), ("Chesterfield", "k2:")}
+    assert penstock("doctor").code == 0
 
 
 # --- the sample ----------------------------------------------------------------------------------------------------
