@@ -10,6 +10,7 @@ from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.triggers import Matching, Upload
 from penstock.errors import PenstockError, StorageUnavailable, UnknownName
 from penstock.ledger.port import Ledger
+from penstock.model.faults import point
 from penstock.model.slots import Acceptance, Delivery, Kind, Slot
 from penstock.runtime.ports import Found, Landing
 
@@ -70,6 +71,7 @@ class Intake:
         """
         accepted: list[Acceptance] = []
         waiting: list[Delivery] = []
+        looked: dict[str, str] = {}
         for found in objects:
             if self._seen.get(found.address) == found.version:
                 continue
@@ -77,12 +79,18 @@ class Intake:
                 waiting += self._deliveries(found, cause, fingerprints or {})
             except (StorageUnavailable, UnknownName):
                 continue
-            self._seen[found.address] = found.version
+            looked[found.address] = found.version
             if len(waiting) >= BATCH:
-                accepted += self.ledger.accept(waiting, self.clock())
-                waiting = []
-        if waiting:
-            accepted += self.ledger.accept(waiting, self.clock())
+                accepted += self._accept(waiting, looked)
+                waiting, looked = [], {}
+        return accepted + self._accept(waiting, looked)
+
+    def _accept(self, deliveries: list[Delivery], looked: Mapping[str, str]) -> list[Acceptance]:
+        """Only what the ledger has taken is passed over from now on."""
+        point("accept.before_record")
+        accepted = self.ledger.accept(deliveries, self.clock()) if deliveries else []
+        point("accept.after_record")
+        self._seen.update(looked)
         return accepted
 
     def _deliveries(self, found: Found, cause: str, fingerprints: Mapping[str, str]) -> list[Delivery]:

@@ -154,9 +154,11 @@ class Worker:
     def publish(self, run: Run) -> Run:
         """Announce the tables, then let go of the staged files."""
         tools = self.equipment
+        point("publish.before_record")
         run = tools.ledger.published(run.id, run.epoch, tools.clock())
         point("publish.after_record")
         tools.zones.release(run)
+        point("publish.released")
         return run
 
     def _loads(self, plan: Plan, run: Run, units: tuple[Unit, ...]) -> Sequence[tuple[Load, Destination]]:

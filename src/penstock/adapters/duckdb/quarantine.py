@@ -10,6 +10,7 @@ from penstock.adapters.duckdb.staging import persist
 from penstock.compile.reading import CAST
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import StorageUnavailable
+from penstock.model.faults import point
 from penstock.model.rows import ROW, SLOT
 from penstock.runtime.ports import Preparation
 
@@ -35,6 +36,7 @@ class Quarantine:
         path = self.folder / f"part-{len(self._files):05d}.parquet"
         self._files.append(path)
         self.session.run(f"COPY ({self._rows()}) TO {quote_literal(str(path))} (FORMAT parquet)")
+        point("prepare.set_aside")
 
     def mark(self) -> int:
         return len(self._files)

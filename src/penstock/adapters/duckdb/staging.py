@@ -11,6 +11,7 @@ from pathlib import Path
 from penstock.adapters.duckdb.session import Session
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import StepFailed, StorageUnavailable
+from penstock.model.faults import point
 from penstock.model.runs import Staged
 from penstock.model.schemas import canonical, union
 
@@ -51,6 +52,7 @@ class Staging:
         part = self._part(table, self._describe(sql))
         statement = f"COPY ({_flat(part.columns, sql)}) TO {quote_literal(str(part.path))} {self._format}"
         rows = self.session.number(statement, where=f"table {table}")
+        point("prepare.staged")
         self._parts[table].append(replace(part, rows=rows))
         return rows
 

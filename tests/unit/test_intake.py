@@ -1,0 +1,57 @@
+"""What the runtime offers to the ledger, and what it remembers of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+import penstock as ps
+from penstock.adapters.files.landing import FolderLanding
+from penstock.errors import LedgerBusy
+from penstock.runtime.intake import Intake
+from penstock.testing.memory import MemoryLedger
+
+ADDRESS = "landing/leeds.csv"
+
+
+class BusyOnce(MemoryLedger):
+    """A ledger that cannot be reached the first time."""
+
+    busy = True
+
+    def accept(self, deliveries, now):
+        if self.busy:
+            self.busy = False
+            raise LedgerBusy("the ledger is held by somebody else")
+        return super().accept(deliveries, now)
+
+
+@pytest.fixture
+def landing(tmp_path):
+    landing = FolderLanding(tmp_path)
+    landing.store(b"1\n", ADDRESS)
+    return landing
+
+
+def intake_on(ledger, landing):
+    pipeline = ps.Pipeline("shop", trigger=ps.upload("landing/{branch}.csv"), source=ps.csv(columns={"a": "INTEGER"}))
+    return Intake(ledger, landing, {"shop": pipeline}, lambda: datetime(2024, 3, 4, tzinfo=UTC))
+
+
+def test_what_the_ledger_did_not_take_is_offered_again(landing):
+    intake = intake_on(BusyOnce(), landing)
+    with pytest.raises(LedgerBusy):
+        intake.rescan()
+    assert [item.fresh for item in intake.rescan()] == [True]
+
+
+def test_what_the_ledger_took_is_passed_over(landing):
+    intake = intake_on(MemoryLedger(), landing)
+    assert [len(intake.rescan()) for _ in range(2)] == [1, 0]
+
+
+def test_another_process_passes_it_over_too(landing):
+    ledger = MemoryLedger()
+    intake_on(ledger, landing).rescan()
+    assert intake_on(ledger, landing).rescan() == []
