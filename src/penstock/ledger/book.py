@@ -95,8 +95,7 @@ class Book(Ledger):
             before = _claimed(pages, run, epoch)
             if before.state.final:
                 return before
-            after = transitions.publish(before, now)
-            return _turn(pages, before, after, now, *changes.tables(after, now))
+            return _turn(pages, before, transitions.publish(before, now), now)
 
     def failed(
         self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
@@ -193,10 +192,14 @@ def _judge(pages: Pages, delivery: Delivery, now: datetime) -> Acceptance:
     if judging.duplicate(delivery, tail):
         return _repeat(pages, delivery, tail, now)
     generation = judging.next_generation(delivery, tail, pages.places() + 1, now)
+    if not tail:
+        pages.add(generation, ready=True)
+        pages.record((changes.accepted(generation),))
+        return Acceptance(generation, fresh=True)
     outdated = judging.superseded(tail, delivery.kind)
-    waiting = [item for item in tail if judging.waits(item) and item not in outdated]
-    pages.add(generation, ready=not waiting and not (tail and pages.held(delivery.slot)))
-    pages.record([changes.accepted(generation)])
+    waiting = any(judging.waits(item) and item not in outdated for item in tail)
+    pages.add(generation, ready=not waiting and not pages.held(delivery.slot))
+    pages.record((changes.accepted(generation),))
     for item in outdated:
         _give_way(pages, item, generation)
     return Acceptance(generation, fresh=True)
@@ -235,7 +238,7 @@ def _start(
         return None
     name = _names(pages, generations[0].slot.pipeline)[0]
     run = transitions.begin(name, generations, worker, now, limits.lease)
-    pages.save(run)
+    pages.begin(run)
     pages.hold(run.id, [item.slot for item in generations])
     pages.record([changes.of_run("started", run, now, generations=len(generations), worker=worker)])
     return run
@@ -318,7 +321,7 @@ def _turn(pages: Pages, before: Run, after: Run, now: datetime, *events: Event) 
     pages.save(after)
     pages.record([*changes.generation_changes(before, after, now), *events])
     if after.state.final and not before.state.final:
-        pages.record([changes.finished(after, now)])
+        pages.record(changes.finished(after, now))
         _free(pages, after)
     return after
 
@@ -327,7 +330,7 @@ def _fall(pages: Pages, before: Run, runs: Sequence[Run], now: datetime) -> list
     """Write what became of a run that failed: it waits, it is dead, or it was bisected."""
     run, *halves = runs
     for half in halves:
-        pages.save(half)
+        pages.begin(half)
         pages.hold(half.id, [item.slot for item in half.generations])
     if halves:
         into = [half.id for half in halves]
@@ -367,5 +370,5 @@ def _mooted(pages: Pages, before: Run, after: Run) -> Run:
 
 
 def _free(pages: Pages, run: Run) -> None:
-    for generation in pages.free(run.id):
+    for generation in pages.free(run):
         pages.unblock(generation)

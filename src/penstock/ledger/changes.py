@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from penstock.model.events import Event
-from penstock.model.runs import Result, Run
+from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Delivery, Generation, Slot, Standing
 
 ANNOUNCED = (
@@ -88,16 +88,14 @@ def of_run(kind: str, run: Run, now: datetime, **data: Any) -> Event:
     return Event(f"run.{kind}", run.pipeline, run.id, now, data)
 
 
-def finished(run: Run, now: datetime) -> Event:
-    """The run is final: how it ended, its rows by fate, its loaded rows by table."""
+def finished(run: Run, now: datetime) -> Iterator[Event]:
+    """The run is final: which tables its readers find changed, and how it ended, with rows by fate and by table."""
+    loaded = run.loaded
+    if run.state in (RunState.SUCCEEDED, RunState.PARTIAL):
+        for table, rows in loaded.items():
+            yield Event("table.published", run.pipeline, table, now, {"run": run.id, "rows": rows})
     error: Mapping[str, str] = run.error or {}
-    return of_run("finished", run, now, state=run.state, rows=run.fates.as_dict(), loaded=run.loaded, error=dict(error))
-
-
-def tables(run: Run, now: datetime) -> Iterator[Event]:
-    """A run's tables have changed for their readers."""
-    for table, rows in run.loaded.items():
-        yield Event("table.published", run.pipeline, table, now, {"run": run.id, "rows": rows})
+    yield of_run("finished", run, now, state=str(run.state), rows=run.fates.as_dict(), loaded=loaded, error=dict(error))
 
 
 def _of_slot(kind: str, slot: Slot, now: datetime, data: Mapping[str, Any]) -> Event:

@@ -54,7 +54,7 @@ class Holds(Protocol):
         """The run holds these slots now, whoever held them before."""
         ...
 
-    def free(self, run: str) -> list[Generation]:
+    def free(self, run: Run) -> list[Generation]:
         """The run holds nothing any more. Returns the first blocked generation of each slot that it held."""
         ...
 
@@ -64,8 +64,12 @@ class Runs(Protocol):
 
     def run(self, run: str) -> Run | None: ...
 
+    def begin(self, run: Run) -> None:
+        """Keep a new run, and write its generations, which wait no longer."""
+        ...
+
     def save(self, run: Run) -> None:
-        """Write a run and its generations, which wait no longer."""
+        """Write what has changed of a run and its generations."""
         ...
 
     def begun(self) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from penstock.errors import UsageError, WorkersLost
 from penstock.ledger.port import RetryPolicy
@@ -23,6 +24,13 @@ PREPARE_ENDS = (Standing.PREPARED, Standing.REFUSED, Standing.STOPPED, Standing.
 """What `prepare` may find out about a generation."""
 
 Facts = Mapping[str, str]
+
+
+class Learned(TypedDict):
+    """Two fields of a run that change together."""
+
+    generations: tuple[Generation, ...]
+    results: tuple[Result, ...]
 
 
 # --- claims ------------------------------------------------------------------------------------------------------
@@ -88,12 +96,10 @@ def prepare(run: Run, now: datetime, results: Sequence[Result], staged: Sequence
     """Rows are staged. What was refused, stopped or suspended is finished; the run ends when nothing else is left."""
     found = _by_address(results)
     _check_prepared(run, found)
-    told = {item.slot.address: found[item.slot.address] for item in run.open}
     run = replace(
         run,
-        generations=_stand(run, {address: result.standing for address, result in told.items()}),
+        **_learned(run, {item.slot.address: found[item.slot.address] for item in run.open}),
         stage=Stage.LOAD,
-        results=_merged(run, told),
         staged=tuple(staged),
         staged_attempt=run.attempt,
         fingerprint=fingerprint,
@@ -107,13 +113,7 @@ def load(run: Run, results: Sequence[Result]) -> Run:
     _expect(run, Stage.LOAD, "loaded")
     found = _by_address(results)
     told = {address: _loaded(found.get(address, result)) for address, result in _known(run).items()}
-    return replace(
-        run,
-        generations=_stand(run, {address: result.standing for address, result in told.items()}),
-        stage=Stage.PUBLISH,
-        results=_merged(run, told),
-        deaths=0,
-    )
+    return replace(run, **_learned(run, told), stage=Stage.PUBLISH, deaths=0)
 
 
 def publish(run: Run, now: datetime) -> Run:
@@ -126,9 +126,12 @@ def restage(run: Run) -> Run:
     """Back to the beginning with all that is still open. What was refused stays so until it is reloaded."""
     _expect(run, Stage.LOAD, "restaged")
     again = {item.slot.address for item in run.open}
+    generations = tuple(
+        standing_at(item, Standing.ACCEPTED, run.id) if item.slot.address in again else item for item in run.generations
+    )
     return replace(
         run,
-        generations=_stand(run, dict.fromkeys(again, Standing.ACCEPTED)),
+        generations=generations,
         stage=first_stage(run.open),
         attempt=max(run.attempt, run.staged_attempt + 1),
         results=_without(run, again),
@@ -191,9 +194,7 @@ def _half(run: Run, name: str, generations: Sequence[Generation], now: datetime)
 def die(run: Run, error: Facts, now: datetime) -> Run:
     """No further attempt: a person may redrive it."""
     dead = {address: replace(item, standing=Standing.DEAD, error=error) for address, item in _known(run).items()}
-    generations = _stand(run, dict.fromkeys(dead, Standing.DEAD))
-    ended = replace(run, generations=generations, results=_merged(run, dead), error=error)
-    return _end(ended, RunState.DEAD, now)
+    return _end(replace(run, **_learned(run, dead), error=error), RunState.DEAD, now)
 
 
 # --- a person's word ---------------------------------------------------------------------------------------------
@@ -230,10 +231,13 @@ def ending(run: Run, *standings: Standing) -> list[Generation]:
 
 def settle(run: Run, slots: Iterable[Slot], standing: Standing) -> Run:
     """These generations will not go on: they gave way, or were dropped. A run that has ended is judged again."""
-    told = dict.fromkeys((slot.address for slot in slots), standing)
-    results = {result.slot.address: replace(result, standing=standing) for result in run.results}
-    settled = {address: results[address] for address in told if address in results}
-    run = replace(run, generations=_stand(run, told), results=_merged(run, settled))
+    known = _by_address(run.results)
+    numbers = {item.slot.address: item.number for item in run.generations}
+    settled = {
+        slot.address: replace(known.get(slot.address) or Result(slot, numbers[slot.address]), standing=standing)
+        for slot in slots
+    }
+    run = replace(run, **_learned(run, settled))
     return replace(run, state=verdict(run)) if run.state.final else run
 
 
@@ -287,12 +291,20 @@ def standing_at(item: Generation, standing: Standing, run: str) -> Generation:
     )
 
 
-def _stand(run: Run, told: Mapping[str, Standing]) -> tuple[Generation, ...]:
-    """The run's generations, its own standing as they are told to."""
-    return tuple(
-        standing_at(item, told[item.slot.address], run.id) if item.slot.address in told and item.run == run.id else item
-        for item in run.generations
-    )
+def _learned(run: Run, told: Mapping[str, Result]) -> Learned:
+    """What becomes of a run by these results: they take the place of earlier ones, and its generations stand so."""
+    known = _by_address(run.results)
+    generations, results = [], []
+    for item in run.generations:
+        result = told.get(item.slot.address)
+        if result is None:
+            result = known.get(item.slot.address)
+            generations.append(item)
+        else:
+            generations.append(standing_at(item, result.standing, run.id))
+        if result is not None:
+            results.append(result)
+    return {"generations": tuple(generations), "results": tuple(results)}
 
 
 def _by_address(results: Iterable[Result]) -> dict[str, Result]:
@@ -303,12 +315,6 @@ def _known(run: Run) -> dict[str, Result]:
     """What is known of each open generation so far; of a withdrawal, that it is there."""
     known = _by_address(run.results)
     return {item.slot.address: known.get(item.slot.address) or Result(item.slot, item.number) for item in run.open}
-
-
-def _merged(run: Run, told: Mapping[str, Result]) -> tuple[Result, ...]:
-    """The run's results with these in place of earlier ones, in the order of its generations."""
-    known = {**_by_address(run.results), **told}
-    return tuple(known[item.slot.address] for item in run.generations if item.slot.address in known)
 
 
 def _without(run: Run, addresses: Container[str]) -> tuple[Result, ...]:

@@ -109,7 +109,8 @@ class Run:
 
     @property
     def fates(self) -> Fates:
-        return sum((result.fates for result in self.results), Fates())
+        each = [result.fates for result in self.results]
+        return Fates(*(sum(getattr(fates, fate) for fates in each) for fate in Fates.__slots__))
 
     @property
     def loaded(self) -> dict[str, int]:

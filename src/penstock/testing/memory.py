@@ -128,8 +128,8 @@ class _Pages:
         for slot in slots:
             self._put(self._holders, slot, run)
 
-    def free(self, run: str) -> list[Generation]:
-        freed = [slot for slot, holder in self._holders.items() if holder == run]
+    def free(self, run: Run) -> list[Generation]:
+        freed = [slot for slot, holder in self._holders.items() if holder == run.id]
         for slot in freed:
             self._remove(self._holders, slot)
         blocked = [next((item for item in self.tail(slot) if waits(item)), None) for slot in freed]
@@ -145,6 +145,9 @@ class _Pages:
     def _as_now(self, run: Run) -> Run:
         generations = tuple(self._generations[item.slot, item.number] for item in run.generations)
         return replace(run, generations=generations)
+
+    def begin(self, run: Run) -> None:
+        self.save(run)
 
     def save(self, run: Run) -> None:
         self._put(self._runs, run.id, run)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Client, Connection, answer_challenge, deliver_challenge
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from penstock.adapters.sqlite.wire import Answer, Call, pack, unpack
+from penstock.adapters.sqlite.wire import GONE, Answer, Call, pack, unpack
 from penstock.errors import LedgerBusy
 from penstock.ledger.book import LIMITS
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
@@ -24,7 +23,7 @@ LONGEST_ANSWER = 30.0
 """For how many seconds an answer is waited for."""
 
 
-class LineLost(Exception):  # noqa: N818 - an event, not an error: nobody outside of this package sees it
+class LineLost(Exception):
     """The holder went away before it answered; the call may or may not have been carried out."""
 
 
@@ -39,31 +38,43 @@ class Line:
         """Raises `LineLost`, or `LedgerBusy` when the holder lives but does not answer."""
         try:
             connection = self._idle.pop() if self._idle else self._connect()
-        except (OSError, EOFError, AuthenticationError) as error:
+        except GONE as error:
             raise LineLost from error
         try:
-            connection.send_bytes(pack(call))
-            if not connection.poll(self._patience):
-                raise self._silent()
-            answer: Answer = unpack(connection.recv_bytes())
-        except (OSError, EOFError) as error:
+            answer = self._exchange(connection, call)
+        except BaseException as error:
             connection.close()
-            raise LineLost from error
-        except BaseException:
-            connection.close()
+            if isinstance(error, GONE):
+                raise LineLost from error
             raise
         self._idle.append(connection)
         return answer
 
-    def _connect(self) -> Connection:
-        return Client(str(self._address), family="AF_UNIX", authkey=self._key())
+    def _exchange(self, connection: Connection, call: Call) -> Answer:
+        connection.send_bytes(pack(call))
+        self._await(connection)
+        answer: Answer = unpack(connection.recv_bytes())
+        return answer
 
-    def _silent(self) -> LedgerBusy:
-        return LedgerBusy(
-            f"the process that holds the ledger has not answered for {self._patience:g} s",
-            at=str(self._address),
-            fix="see whether it is stopped, or its disk is",
-        )
+    def _await(self, connection: Connection) -> None:
+        if not connection.poll(self._patience):
+            raise LedgerBusy(
+                f"the process that holds the ledger has not answered for {self._patience:g} s",
+                at=str(self._address),
+                fix="see whether it is stopped, or its disk is",
+            )
+
+    def _connect(self) -> Connection:
+        """Both ends prove that they know the key. Not by `Client(authkey=…)`, which would wait forever."""
+        connection = Client(str(self._address), family="AF_UNIX")
+        try:
+            self._await(connection)
+            answer_challenge(connection, self._key())
+            deliver_challenge(connection, self._key())
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Hang up."""

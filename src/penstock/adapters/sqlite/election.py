@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
 from penstock.adapters.sqlite.client import Line, LineLost, RemoteLedger
 from penstock.adapters.sqlite.desk import Desk
@@ -69,7 +69,7 @@ class Holder:
 class Lock:
     """An exclusive lock on a file, gone with the process that has it."""
 
-    _held: weakref.WeakSet[Lock] = weakref.WeakSet()
+    _held: ClassVar[weakref.WeakSet[Lock]] = weakref.WeakSet()
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -156,8 +156,16 @@ class _Succession:
     def _try_to_hold(self) -> bool:
         with self._changing:
             if self._holder is None and (lock := Lock.take(self._folder / "ledger.lock")) is not None:
-                self._holder = Holder(self._folder, lock, self._patience)
+                self._holder = self._hold(lock)
             return self._holder is not None
+
+    def _hold(self, lock: Lock) -> Holder:
+        try:
+            return Holder(self._folder, lock, self._patience)
+        except OSError as error:
+            raise StorageUnavailable(
+                "the ledger cannot be served", at=str(self._folder), why=error.strerror or str(error)
+            ) from error
 
     def _unreachable(self) -> LedgerBusy:
         return LedgerBusy(

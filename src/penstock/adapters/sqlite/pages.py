@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import zip_longest
 
 from penstock.adapters.sqlite import rows
 from penstock.adapters.sqlite.record import SqliteRecord
@@ -30,66 +31,62 @@ WHERE slot = ?3 AND number = ?4
 UNBLOCK = "UPDATE generations SET queue = ? WHERE slot = ? AND number = ?"
 
 # Looks only at the first of each queue: pipelines are few, what waits may be much.
-FIRST_QUEUE = """
+QUEUES = """
 WITH RECURSIVE queues (name) AS (
     SELECT min(queue) FROM generations WHERE queue IS NOT NULL
     UNION ALL
     SELECT (SELECT min(queue) FROM generations WHERE queue > queues.name) FROM queues WHERE queues.name IS NOT NULL
-),
-wanted (name) AS (
-    SELECT value FROM json_each(?1)
-    UNION ALL
-    SELECT name FROM queues WHERE ?1 IS NULL AND name IS NOT NULL
 )
-SELECT name, (SELECT min(id) FROM generations WHERE queue = wanted.name) AS oldest
-FROM wanted WHERE oldest IS NOT NULL ORDER BY oldest LIMIT 1
+SELECT name FROM queues WHERE name IS NOT NULL
 """
+OLDEST = "SELECT min(id) FROM generations WHERE queue = ?"
 QUEUE = f"""
 SELECT s.address, {GENERATION} FROM generations AS g JOIN slots AS s ON s.id = g.slot WHERE g.queue = ? ORDER BY g.id
 """
 
-HELD = "SELECT 1 FROM holds WHERE slot = ?"
-HOLD = "INSERT INTO holds (slot, run) VALUES (?, ?) ON CONFLICT (slot) DO UPDATE SET run = excluded.run"
+HELD = "SELECT 1 FROM slots WHERE id = ? AND holder IS NOT NULL"
+HOLD = "UPDATE slots SET holder = ? WHERE id = ?"
 BLOCKED = f"""
-SELECT s.pipeline, s.address, {GENERATION}
-FROM holds AS h CROSS JOIN generations AS g ON g.slot = h.slot JOIN slots AS s ON s.id = g.slot
-WHERE h.run = ? AND g.standing = 'accepted' AND g.run IS NULL AND g.queue IS NULL
-ORDER BY g.id
+SELECT s.holder, s.pipeline, s.address, {GENERATION}
+FROM generations AS g JOIN slots AS s ON s.id = g.slot
+WHERE g.standing = 'accepted' AND g.run IS NULL AND g.queue IS NULL AND g.slot = ?
+ORDER BY g.number LIMIT 1
 """
-FREE = "DELETE FROM holds WHERE run = ?"
+ANY_BLOCKED = "SELECT 1 FROM generations WHERE standing = 'accepted' AND run IS NULL AND queue IS NULL LIMIT 1"
+FREE = "UPDATE slots SET holder = NULL WHERE id = ? AND holder = ?"
 
 BEGUN = "SELECT coalesce(max(number), 0) FROM runs"
-DUE = """
-SELECT id FROM runs
-WHERE due <= ?2 AND (?1 IS NULL OR pipeline IN (SELECT value FROM json_each(?1)))
-ORDER BY state, due, number LIMIT 1
-"""
+DUE = "SELECT pipeline, id FROM runs WHERE due <= ? ORDER BY state, due, number"
 HALVES = "SELECT id FROM runs WHERE parent = ? ORDER BY number"
 HELD_BY = "SELECT id FROM runs WHERE due IS NOT NULL AND state = 'running' AND worker = ? ORDER BY number"
 NEW_RUN = """
 INSERT INTO runs (
     stage, state, attempt, first_attempt, epoch, deaths, worker, due, fingerprint, staged_attempt, error, finished_at,
-    id, pipeline, parent, created_at, run_time
+    staged, results, id, pipeline, parent, created_at, run_time, members
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-NEW_WORK = "INSERT INTO work (run, members, staged, results) VALUES (?, ?, ?, ?)"
 RUN_CHANGED = """
 UPDATE runs
 SET stage = ?, state = ?, attempt = ?, first_attempt = ?, epoch = ?, deaths = ?, worker = ?, due = ?, fingerprint = ?,
-    staged_attempt = ?, error = ?, finished_at = ?
+    staged_attempt = ?, error = ?, finished_at = ?, staged = coalesce(?, staged), results = coalesce(?, results)
 WHERE id = ?
 """
-WORK_CHANGED = "UPDATE work SET staged = ?, results = ? WHERE run = (SELECT number FROM runs WHERE id = ?)"
-GENERATION_CHANGED = (
-    "UPDATE generations SET standing = ?, run = ?, hard = ?, queue = NULL WHERE slot = ? AND number = ?"
-)
+GENERATION_TAKEN = "UPDATE generations SET standing = ?, run = ?, hard = ?, queue = NULL WHERE slot = ? AND number = ?"
+GENERATION_STANDS = "UPDATE generations SET standing = ? WHERE slot = ? AND number = ?"
 
-NEW_EVENT = "INSERT INTO events (type, source, subject, time, data) VALUES (?, ?, ?, ?, ?)"
+LAST_EVENT = "SELECT coalesce(max(last), 0) FROM events"
+NEW_EVENTS = "INSERT INTO events (last, first, block) VALUES (?, ?, ?)"
+
+MOST_EVENTS = 500
+"""How many events one row holds at most."""
 
 ANSWER = "SELECT answer FROM answers WHERE call = ?"
 KEEP_ANSWER = "INSERT INTO answers (call, answer) VALUES (?, ?)"
 FORGET_ANSWERS = "DELETE FROM answers WHERE rowid <= ?"
+
+Key = tuple[int, int]
+"""A generation's slot, by its id, and its number."""
 
 MOST_ANSWERS = 1000
 """How many answers are kept: a lost one is asked for again within seconds."""
@@ -104,16 +101,20 @@ class SqlitePages(SqliteRecord):
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
         self._many = connection.executemany
-        self._ids: dict[Slot, int] = {}
-        self._open: dict[str, Run] = {}
+        self._ids: dict[Slot, int | None] = {}
+        self._open: dict[str, tuple[Run, list[Key]]] = {}
+        self._ended: list[str] = []
         self._places: int | None = None
+        self._begun: int | None = None
+        self._told: int | None = None
         self.unwritten: list[Event] = []
 
     def forget(self) -> None:
         """Read everything anew."""
         self._ids.clear()
         self._open.clear()
-        self._places = None
+        self._ended.clear()
+        self._places = self._begun = self._told = None
 
     def undo(self, unwritten: int) -> None:
         """What was written is written no more: keep the first events only, and read everything anew."""
@@ -121,10 +122,15 @@ class SqlitePages(SqliteRecord):
         self.forget()
 
     def flush(self) -> None:
-        """Write the events of this transaction."""
-        if self.unwritten:
-            self._many(NEW_EVENT, map(rows.event_row, self.unwritten))
-            self.unwritten.clear()
+        """Write the events of this transaction, and forget the runs that it ended."""
+        while self.unwritten:
+            block = self.unwritten[:MOST_EVENTS]
+            first = 1 + (self._execute(LAST_EVENT).fetchone()[0] if self._told is None else self._told)
+            self._told = first + len(block) - 1
+            self._execute(NEW_EVENTS, (self._told, first, rows.block(block)))
+            del self.unwritten[:MOST_EVENTS]
+        while self._ended:
+            self._open.pop(self._ended.pop(), None)
 
     def record(self, events: Iterable[Event]) -> None:
         self.unwritten.extend(events)
@@ -132,17 +138,13 @@ class SqlitePages(SqliteRecord):
     # --- slots and generations -----------------------------------------------------------------------------------
 
     def _slot_id(self, slot: Slot) -> int | None:
-        found = self._ids.get(slot)
-        if found is None and (found := super()._slot_id(slot)) is not None:
-            self._remember(slot, found)
-        return found
+        if slot not in self._ids:
+            if len(self._ids) >= MOST_SLOTS:
+                self._ids.clear()
+            self._ids[slot] = super()._slot_id(slot)
+        return self._ids[slot]
 
-    def _remember(self, slot: Slot, number: int) -> None:
-        if len(self._ids) >= MOST_SLOTS:
-            self._ids.clear()
-        self._ids[slot] = number
-
-    def _key(self, item: Generation) -> tuple[int, int]:
+    def _key(self, item: Generation) -> Key:
         found = self._slot_id(item.slot)
         if found is None:
             message = f"slot {item.slot} was never delivered to"
@@ -166,25 +168,26 @@ class SqlitePages(SqliteRecord):
         slot = generation.slot
         found = self._slot_id(slot)
         if found is None:
-            found = self._execute(NEW_SLOT, (slot.pipeline, slot.address)).lastrowid or 0
-            self._remember(slot, found)
+            found = self._ids[slot] = self._execute(NEW_SLOT, (slot.pipeline, slot.address)).lastrowid or 0
         row = rows.generation_row(found, generation, slot.pipeline if ready else None)
         self._places = self._execute(NEW_GENERATION, row).lastrowid
 
     def amend(self, generation: Generation) -> None:
         version = generation.content and generation.content.version
-        self._execute(AMEND, (generation.standing.value, version, *self._key(generation)))
+        self._execute(AMEND, (str(generation.standing), version, *self._key(generation)))
         self._open.pop(generation.run, None)
 
     def unblock(self, generation: Generation) -> None:
         self._execute(UNBLOCK, (generation.slot.pipeline, *self._key(generation)))
 
     def queue(self, pipelines: Sequence[str] | None) -> Iterator[Generation]:
-        first = self._execute(FIRST_QUEUE, (rows.json_list(pipelines),)).fetchone()
-        if first is None:
-            return
-        for address, *row in self._execute(QUEUE, (first[0],)):
-            yield rows.generation(Slot(first[0], address), row)
+        names = [name for (name,) in self._execute(QUEUES)] if pipelines is None else pipelines
+        oldest = [(self._execute(OLDEST, (name,)).fetchone()[0], name) for name in names]
+        waiting = [item for item in oldest if item[0] is not None]
+        if waiting:
+            _, name = min(waiting)
+            for address, *row in self._execute(QUEUE, (name,)):
+                yield rows.generation(Slot(name, address), row)
 
     # --- holds ---------------------------------------------------------------------------------------------------
 
@@ -192,27 +195,38 @@ class SqlitePages(SqliteRecord):
         return self._execute(HELD, (self._slot_id(slot),)).fetchone() is not None
 
     def hold(self, run: str, slots: Iterable[Slot]) -> None:
-        self._many(HOLD, ((self._slot_id(slot), run) for slot in slots))
+        self._many(HOLD, ((run, self._slot_id(slot)) for slot in slots))
 
-    def free(self, run: str) -> list[Generation]:
-        first: dict[Slot, Generation] = {}
-        for pipeline, address, *row in self._execute(BLOCKED, (run,)):
-            slot = Slot(pipeline, address)
-            first.setdefault(slot, rows.generation(slot, row))
-        self._execute(FREE, (run,))
-        return list(first.values())
+    def free(self, run: Run) -> list[Generation]:
+        _, keys = self._open.get(run.id) or self._read(run.id)
+        slots = [slot for slot, _ in keys]
+        blocked = []
+        if self._execute(ANY_BLOCKED).fetchone() is not None:
+            first = [row for slot in slots for row in self._execute(BLOCKED, (slot,))]
+            blocked = [
+                rows.generation(Slot(pipeline, address), row)
+                for holder, pipeline, address, *row in first
+                if holder == run.id
+            ]
+        self._many(FREE, ((slot, run.id) for slot in slots))
+        return blocked
 
     # --- runs ----------------------------------------------------------------------------------------------------
 
     def run(self, run: str) -> Run | None:
         known = self._open.get(run)
-        return known if known is not None else super().run(run)
+        return super().run(run) if known is None else known[0]
 
     def begun(self) -> int:
-        return int(self._execute(BEGUN).fetchone()[0])
+        if self._begun is None:
+            self._begun = int(self._execute(BEGUN).fetchone()[0])
+        return self._begun
 
     def due(self, now: datetime, pipelines: Sequence[str] | None) -> Run | None:
-        return next(iter(self._runs(DUE, (rows.json_list(pipelines), rows.instant(now)))), None)
+        for pipeline, name in self._execute(DUE, (rows.instant(now),)):
+            if pipelines is None or pipeline in pipelines:
+                return self.run(name)
+        return None
 
     def halves(self, run: str) -> list[Run]:
         return self._runs(HALVES, (run,))
@@ -220,34 +234,47 @@ class SqlitePages(SqliteRecord):
     def held_by(self, worker: str) -> list[Run]:
         return self._runs(HELD_BY, (worker,))
 
+    def begin(self, run: Run) -> None:
+        keys = [self._key(item) for item in run.generations]
+        bulk = rows.staged_text(run.staged), rows.results_text(run.results, run.generations)
+        self._execute(NEW_RUN, (*rows.run_row(run), *bulk, *rows.run_origin(run), rows.members_text(keys)))
+        self._save_generations((), run.generations, keys)
+        self._begun = self.begun() + 1
+        self._open[run.id] = (run, keys)
+
     def save(self, run: Run) -> None:
-        before = self.run(run.id)
-        if before is None:
-            self._insert(run)
-            changed: Iterable[Generation] = run.generations
-        else:
-            self._update(before, run)
-            changed = (new for old, new in zip(before.generations, run.generations, strict=True) if new is not old)
-        self._many(
-            GENERATION_CHANGED,
-            ((item.standing.value, item.run or None, item.hard, *self._key(item)) for item in changed),
-        )
+        before, keys = self._open.get(run.id) or self._read(run.id)
+        # The bulk is written only when it has changed.
+        staged = None if run.staged is before.staged else rows.staged_text(run.staged)
+        results = None if run.results is before.results else rows.results_text(run.results, run.generations)
+        self._execute(RUN_CHANGED, (*rows.run_row(run), staged, results, run.id))
+        if run.generations is not before.generations:
+            self._save_generations(before.generations, run.generations, keys)
+        self._open[run.id] = (run, keys)
         if run.state.final:
-            self._open.pop(run.id, None)
-        else:
-            self._open[run.id] = run
+            self._ended.append(run.id)
 
-    def _insert(self, run: Run) -> None:
-        number = self._execute(NEW_RUN, rows.new_run_row(run)).lastrowid
-        members = rows.members_text([self._key(item) for item in run.generations])
-        results = rows.results_text(run.results, run.generations)
-        self._execute(NEW_WORK, (number, members, rows.staged_text(run.staged), results))
+    def _read(self, run: str) -> tuple[Run, list[Key]]:
+        found = super().run(run)
+        if found is None:
+            message = f"run {run} was never begun"
+            raise KeyError(message)
+        return found, [self._key(item) for item in found.generations]
 
-    def _update(self, before: Run, run: Run) -> None:
-        self._execute(RUN_CHANGED, rows.run_row(run))
-        if run.results is not before.results or run.staged is not before.staged:
-            results = rows.results_text(run.results, run.generations)
-            self._execute(WORK_CHANGED, (rows.staged_text(run.staged), results, run.id))
+    def _save_generations(self, before: Sequence[Generation], after: Sequence[Generation], keys: Sequence[Key]) -> None:
+        """Most boundaries change nothing but how generations stand."""
+        stand, taken = [], []
+        for old, new, key in zip_longest(before, after, keys):
+            if old is new:
+                continue
+            if old is not None and old.run == new.run and old.hard == new.hard:
+                stand.append((str(new.standing), *key))
+            else:
+                taken.append((str(new.standing), new.run, new.hard, *key))
+        if stand:
+            self._many(GENERATION_STANDS, stand)
+        if taken:
+            self._many(GENERATION_TAKEN, taken)
 
     # --- answers -------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from penstock.adapters.sqlite import rows
@@ -20,11 +21,7 @@ SLOT = "SELECT id FROM slots WHERE pipeline = ? AND address = ?"
 HISTORY = f"SELECT {GENERATION} FROM generations AS g WHERE g.slot = ? ORDER BY g.number DESC"
 SLOTS = "SELECT address FROM slots WHERE pipeline = ? ORDER BY address"
 
-RUN_BY_ID = f"""
-SELECT {RUN}, w.members, w.staged, w.results
-FROM runs AS r JOIN work AS w ON w.run = r.number
-WHERE r.id = ?
-"""
+RUN_BY_ID = f"SELECT {RUN}, members, staged, results FROM runs AS r WHERE r.id = ?"
 
 MEMBERS = f"""
 SELECT s.pipeline, s.address, {GENERATION}
@@ -49,7 +46,7 @@ WHERE ?2 IS NULL OR r.pipeline = ?2
 ORDER BY r.number DESC LIMIT ?3
 """
 
-EVENTS = "SELECT sequence, type, source, subject, time, data FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?"
+EVENTS = "SELECT first, block FROM events WHERE last > ? ORDER BY last"
 
 # The head of a slot is its newest loaded generation that is no patch; behind a withdrawal nothing is live.
 LIVE = f"""
@@ -130,7 +127,9 @@ class SqliteRecord:
         return self._runs(NEWEST_RUNS, (limit,))
 
     def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
-        return [rows.event(row) for row in self._execute(EVENTS, (after, limit))]
+        blocks = self._execute(EVENTS, (after,))
+        found = (event for first, block in blocks for event in rows.events(block, first) if event.sequence > after)
+        return list(islice(found, limit))
 
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         found: list[tuple[Generation, Result]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -33,7 +33,12 @@ RUN = (
 
 # `default=dict`: a mapping of any other kind is written as an object.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=dict).encode
-_decode = json.loads
+_read = json.JSONDecoder().raw_decode
+
+
+def _decode(text: str) -> Any:
+    """What `_encode` wrote: without the search for blanks around it, which costs more than the reading."""
+    return _read(text)[0]
 
 
 @lru_cache(maxsize=1024)
@@ -90,7 +95,7 @@ def generation_row(slot: int, item: Generation, queue: str | None) -> tuple[Any,
     return (
         slot,
         item.number,
-        item.kind.value,
+        str(item.kind),
         item.sequence,
         instant(item.accepted_at),
         content and content.sha256,
@@ -103,7 +108,7 @@ def generation_row(slot: int, item: Generation, queue: str | None) -> tuple[Any,
         _encode(item.lines) if item.lines else None,
         item.fixes,
         item.heals,
-        item.standing.value,
+        str(item.standing),
         item.run or None,
         queue,
     )
@@ -145,10 +150,10 @@ def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, re
 
 
 def run_row(item: Run) -> tuple[Any, ...]:
-    """What changes of a row of `runs`, then what does not."""
+    """What changes of a row of `runs`."""
     return (
-        item.stage.value,
-        item.state.value,
+        str(item.stage),
+        str(item.state),
         item.attempt,
         item.first_attempt,
         item.epoch,
@@ -159,19 +164,12 @@ def run_row(item: Run) -> tuple[Any, ...]:
         item.staged_attempt,
         None if item.error is None else _encode(item.error),
         _maybe_instant(item.finished_at),
-        item.id,
     )
 
 
-def new_run_row(item: Run) -> tuple[Any, ...]:
-    """A new row of `runs`, without its number."""
-    return (
-        *run_row(item),
-        item.pipeline,
-        item.parent or None,
-        instant(item.created_at),
-        _maybe_instant(item.run_time),
-    )
+def run_origin(item: Run) -> tuple[Any, ...]:
+    """What never changes of a row of `runs`."""
+    return (item.id, item.pipeline, item.parent or None, instant(item.created_at), _maybe_instant(item.run_time))
 
 
 def members_text(members: Sequence[tuple[int, int]]) -> str:
@@ -200,7 +198,7 @@ def results_text(results: Sequence[Result], generations: Sequence[Generation]) -
         [
             (
                 places[item.slot.address],
-                item.standing.value,
+                str(item.standing),
                 _fates_row(item.fates),
                 item.span,
                 item.reasons,
@@ -244,15 +242,15 @@ def _result(item: Generation, found: Sequence[Any]) -> Result:
 # --- events ------------------------------------------------------------------------------------------------------
 
 
-def event_row(item: Event) -> tuple[Any, ...]:
-    """A new row of `events`, without its sequence."""
-    return (item.type, item.source, item.subject, instant(item.time), _encode(item.data))
+def block(events: Sequence[Event]) -> str:
+    """Events that are committed together."""
+    return _encode([(item.type, item.source, item.subject, instant(item.time), item.data) for item in events])
 
 
-def event(row: Sequence[Any]) -> Event:
-    """A row of `events`."""
-    sequence, kind, source, subject, time, data = row
-    return Event(kind, source, subject, moment(time), _decode(data), sequence)
+def events(block: str, first: int) -> Iterator[Event]:
+    """The events of a block, the first of which has this sequence."""
+    for sequence, (kind, source, subject, time, data) in enumerate(_decode(block), first):
+        yield Event(kind, source, subject, moment(time), data, sequence)
 
 
 def json_list(values: Sequence[Any] | None) -> str | None:

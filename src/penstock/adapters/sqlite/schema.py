@@ -13,6 +13,9 @@ from penstock.errors import SetupError, StorageUnavailable
 APPLICATION = 0x50454E53
 """Marks the file as a ledger: the letters PENS."""
 
+PAGE = 2048
+"""Bytes of a page: a commit writes whole pages, and most of ours change a few rows in each of several."""
+
 OLDEST_SQLITE = (3, 38, 0)
 """Strict tables and JSON without a build option."""
 
@@ -55,6 +58,7 @@ def prepare(connection: sqlite3.Connection, path: Path, scripts: Sequence[str]) 
     with translated(path):
         if _version(connection, path, len(scripts)) == len(scripts):
             return
+        connection.execute(f"PRAGMA page_size = {PAGE}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:

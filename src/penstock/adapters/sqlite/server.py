@@ -10,14 +10,14 @@ import logging
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 
 from penstock.adapters.sqlite.desk import Desk
-from penstock.adapters.sqlite.wire import READS, Answer, Call, pack, unpack
+from penstock.adapters.sqlite.wire import GONE, READS, Answer, Call, pack, unpack
 
 log = logging.getLogger("penstock")
 
@@ -26,8 +26,9 @@ MOST_TOGETHER = 256
 
 BACKLOG = 128
 
-GONE = (OSError, EOFError, AuthenticationError)
-"""What a connection raises when its other end went away, or was never one of ours."""
+
+PAUSE = 0.1
+"""After a connection that could not be taken, in seconds: the process may have too many files open."""
 
 
 class _Waiting:
@@ -75,8 +76,9 @@ class Server:
         while not self._closing:
             try:
                 connection = self._listener.accept()
-            except OSError:
-                log.exception("No connection", extra={"action": "ledger_door_failed"})
+            except OSError as error:
+                log.warning("No connection", extra={"action": "ledger_door_failed", "why": error.strerror})
+                time.sleep(PAUSE)
                 continue
             _start(self._converse, "ledger-line", connection)
 

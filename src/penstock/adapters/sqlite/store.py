@@ -12,7 +12,7 @@ from typing import Self
 from penstock.adapters.sqlite import schema
 from penstock.adapters.sqlite.pages import SqlitePages
 from penstock.adapters.sqlite.record import SqliteRecord
-from penstock.adapters.sqlite.refusals import translated
+from penstock.adapters.sqlite.refusals import refusal, translated
 from penstock.errors import LedgerBusy
 from penstock.ledger.book import Book
 
@@ -32,6 +32,7 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._depth = 0
         self._version = -1
+        self._closed = False
         self._readers: list[sqlite3.Connection] = []
         self._writer = schema.connect(path, patience)
         try:
@@ -44,6 +45,7 @@ class SqliteStore:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
+            self._closed = True
             while self._readers:
                 self._readers.pop().close()
             self._writer.close()
@@ -52,45 +54,49 @@ class SqliteStore:
 
     @contextmanager
     def writing(self) -> Iterator[SqlitePages]:
-        with self._lock, translated(self.path):
-            scope = self._savepoint() if self._depth else self._transaction()
+        with self._lock:
+            unwritten = len(self._pages.unwritten)
             self._depth += 1
             try:
-                with scope:
-                    yield self._pages
+                self._begin()
+                yield self._pages
+                self._end()
+            except sqlite3.Error as error:
+                self._undo(unwritten)
+                raise refusal(error, self.path) from error
+            except BaseException:
+                self._undo(unwritten)
+                raise
             finally:
                 self._depth -= 1
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._writer.execute("BEGIN IMMEDIATE")
-        self._notice_others()
-        try:
-            yield
+    def _begin(self) -> None:
+        """A transaction, or a savepoint within it."""
+        if self._depth == 1:
+            self._writer.execute("BEGIN IMMEDIATE")
+            self._notice_others()
+        elif self._writer.in_transaction:
+            self._writer.execute(f"SAVEPOINT call{self._depth}")
+        else:
+            raise LedgerBusy("the transaction around this call was undone", at=str(self.path), fix="try again")
+
+    def _end(self) -> None:
+        if self._depth == 1:
             self._pages.flush()
             self._writer.execute("COMMIT")
-        except BaseException:
-            self._pages.undo(0)
-            # SQLite itself has rolled back after some errors, a full disk for one.
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
+        else:
+            self._writer.execute(f"RELEASE call{self._depth}")
 
-    @contextmanager
-    def _savepoint(self) -> Iterator[None]:
+    def _undo(self, unwritten: int) -> None:
+        self._pages.undo(unwritten)
+        # SQLite itself has rolled back after some errors, a full disk for one.
         if not self._writer.in_transaction:
-            raise LedgerBusy("the transaction around this call was undone", at=str(self.path), fix="try again")
-        name, unwritten = f"call{self._depth}", len(self._pages.unwritten)
-        self._writer.execute(f"SAVEPOINT {name}")
-        try:
-            yield
-        except BaseException:
-            self._pages.undo(unwritten)
-            if self._writer.in_transaction:
-                self._writer.execute(f"ROLLBACK TO {name}")
-                self._writer.execute(f"RELEASE {name}")
-            raise
-        self._writer.execute(f"RELEASE {name}")
+            return
+        if self._depth == 1:
+            self._writer.execute("ROLLBACK")
+        else:
+            self._writer.execute(f"ROLLBACK TO call{self._depth}")
+            self._writer.execute(f"RELEASE call{self._depth}")
 
     def _notice_others(self) -> None:
         version = self._writer.execute("PRAGMA data_version").fetchone()[0]
@@ -109,7 +115,10 @@ class SqliteStore:
                 yield SqliteRecord(connection)
             finally:
                 connection.execute("ROLLBACK")
-                self._readers.append(connection)
+                if self._closed:
+                    connection.close()
+                else:
+                    self._readers.append(connection)
 
     def _reader(self) -> sqlite3.Connection:
         try:

@@ -10,6 +10,7 @@ import io
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from multiprocessing import AuthenticationError
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +24,9 @@ from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind
 RECORDS = (
     Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Generation, Result, RetryPolicy, Run, Slot, Staged,
 )  # fmt: skip
+
+GONE = (OSError, EOFError, AuthenticationError)
+"""What a connection raises when its other end went away, or was never one of ours."""
 
 READS = frozenset({"current", "history", "slots", "run", "runs", "events", "live", "pending", "next_due"})
 WRITES = frozenset(

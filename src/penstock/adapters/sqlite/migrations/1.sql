@@ -5,10 +5,11 @@ CREATE TABLE slots (
     id INTEGER PRIMARY KEY,
     pipeline TEXT NOT NULL,
     address TEXT NOT NULL,
+    -- The run that holds the slot: one at most.
+    holder TEXT REFERENCES runs (id),
     UNIQUE (pipeline, address)
 ) STRICT;
 
--- A run's small, busy part: a renewed lease rewrites only this.
 CREATE TABLE runs (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -23,24 +24,21 @@ CREATE TABLE runs (
     epoch INTEGER NOT NULL,
     deaths INTEGER NOT NULL,
     worker TEXT NOT NULL,
+    -- When it may be claimed: its lease ends, or its retry is due. NULL when it is final.
     due INTEGER,
     fingerprint TEXT NOT NULL,
     staged_attempt INTEGER NOT NULL,
     error TEXT,
-    finished_at INTEGER
+    finished_at INTEGER,
+    -- Slots (by id) and numbers of the generations that it was begun with.
+    members TEXT NOT NULL,
+    staged TEXT NOT NULL,
+    results TEXT NOT NULL
 ) STRICT;
 
 CREATE INDEX runs_due ON runs (due) WHERE due IS NOT NULL;
 CREATE INDEX runs_of_pipeline ON runs (pipeline, number);
 CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;
-
--- A run's bulk: which generations it was begun with, what it staged, what it found out.
-CREATE TABLE work (
-    run INTEGER PRIMARY KEY REFERENCES runs (number),
-    members TEXT NOT NULL,
-    staged TEXT NOT NULL DEFAULT '[]',
-    results TEXT NOT NULL DEFAULT '[]'
-) STRICT;
 
 CREATE TABLE generations (
     id INTEGER PRIMARY KEY,
@@ -70,21 +68,11 @@ CREATE INDEX generations_ready ON generations (queue, id) WHERE queue IS NOT NUL
 CREATE INDEX generations_blocked ON generations (slot)
 WHERE standing = 'accepted' AND run IS NULL AND queue IS NULL;
 
--- Which run holds a slot: one at most.
-CREATE TABLE holds (
-    slot INTEGER PRIMARY KEY REFERENCES slots (id),
-    run TEXT NOT NULL REFERENCES runs (id)
-) STRICT;
-
-CREATE INDEX holds_of_run ON holds (run);
-
+-- Events that were committed together, in order: a row for each would cost every file as much as its own row.
 CREATE TABLE events (
-    sequence INTEGER PRIMARY KEY,
-    type TEXT NOT NULL,
-    source TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    time INTEGER NOT NULL,
-    data TEXT NOT NULL
+    last INTEGER PRIMARY KEY,
+    first INTEGER NOT NULL,
+    block TEXT NOT NULL
 ) STRICT;
 
 -- What was answered to calls that may be asked again after a lost answer.
