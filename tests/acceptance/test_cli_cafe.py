@@ -313,6 +313,12 @@ def test_doctor_says_how_to_mend(shop, penstock):
     assert f"chmod 600 {shop}/.penstock/secrets/privacy_key" in said.out
 
 
+def test_doctor_outside_a_project_looks_at_the_machine(tmp_path, penstock, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = penstock("doctor")
+    assert (said.code, "✓ python" in said.out, "penstock init" in said.out) == (3, True, True)
+
+
 def test_doctor_proposes_privacy_marks(shop, tills, penstock):
     said = penstock("doctor", "--privacy", tills / LEEDS)
     assert said.code == 0

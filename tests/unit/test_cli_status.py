@@ -123,3 +123,21 @@ def test_events_keep_their_facts_as_json():
 def test_events_are_chosen_by_what_they_are_about(about, count):
     events = list(status.events_after(Story().deliver().end().ledger, 0))
     assert sum(status.concerns(event, about) for event in events) == count
+
+
+@pytest.mark.parametrize("deliveries", range(10))
+def test_the_last_event_is_found(deliveries):
+    story = Story()
+    for number in range(deliveries):
+        story.deliver(str(number))
+    assert status.last_sequence(story.ledger) == len(list(status.events_after(story.ledger, 0)))
+
+
+@pytest.mark.parametrize(("most", "sequences"), [(0, [1, 2, 3, 4, 5]), (2, [4, 5]), (9, [1, 2, 3, 4, 5])])
+def test_the_last_events_are_read_from_the_end(monkeypatch, most, sequences):
+    monkeypatch.setattr(status, "PAGE", 2)
+    ledger = MemoryLedger()
+    for number in range(5):
+        ledger.accept([Delivery(Slot("cafe", f"landing/{number}.csv"), content=Content("a" * 64, 1))], NOW)
+    assert [event.sequence for event in status.events_before(ledger, 5, "cafe", most)] == sequences
+    assert status.events_before(ledger, 5, "other", most) == []

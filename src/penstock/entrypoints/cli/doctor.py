@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,18 @@ def doctor(options: Namespace, out: Output) -> int:
         from penstock.entrypoints.cli.proposal import show_marks
 
         return show_marks(Path(options.privacy), out)
-    folder = folder_of(options)
-    settings = wiring.read(folder, options.env)
+    try:
+        settings = wiring.read(folder_of(options), options.env)
+        looking = examine(settings, wiring.process_variables())
+    except PenstockError as error:
+        settings = Settings(folder=Path.cwd())
+        looking = chain(machine(settings), [_bad("project", error)])
     findings = []
-    for finding in examine(settings, wiring.process_variables()):
+    for finding in looking:
         findings.append(finding)
         _show(finding, out)
-    _settings(settings, out)
+    if settings.origins:
+        _settings(settings, out)
     bad = sum(finding.outcome == "bad" for finding in findings)
     out.say(f"\n{len(findings)} looked at, {bad or 'nothing'} to mend")
     return SetupError.exit_code if bad else 0
@@ -173,11 +179,13 @@ def _tried(name: str, attempt: Callable[[], object], detail: Callable[[], str]) 
     try:
         attempt()
     except PenstockError as error:
-        place = f" ({error.at})" if error.at else ""
-        return Finding(
-            name, "bad", f"error[{error.code}]: {error.what}{place}{': ' + error.why if error.why else ''}", error.fix
-        )
+        return _bad(name, error)
     return Finding(name, "good", detail())
+
+
+def _bad(name: str, error: PenstockError) -> Finding:
+    place, why = f" ({error.at})" if error.at else "", f": {error.why}" if error.why else ""
+    return Finding(name, "bad", f"error[{error.code}]: {error.what}{place}{why}", error.fix)
 
 
 def _existing(path: Path) -> Path:

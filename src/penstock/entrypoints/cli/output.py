@@ -66,15 +66,16 @@ class Output:
         if self.json:
             self.event("error", **error.facts())
             return
-        print(f"{self.paint('error', f'error[{error.code}]')}: {error.what}", file=self.stderr)
+        lines = [f"{self.paint('error', f'error[{error.code}]', self.stderr)}: {error.what}"]
         for name, text in (("at", error.at), ("why", error.why), ("fix", error.fix)):
             for index, line in enumerate(text.splitlines()):
-                print(f"  {self.paint('dim', name if not index else ''):>3}  {line}", file=self.stderr)
-        self.stderr.flush()
+                label = "" if index else name
+                lines.append(f"  {' ' * (3 - len(label))}{self.paint('dim', label, self.stderr)}  {line}")
+        self._line(self.stderr, "\n".join(lines))
 
-    def paint(self, style: str, text: str) -> str:
+    def paint(self, style: str, text: str, stream: TextIO | None = None) -> str:
         """Colour where a person looks: a terminal, and no NO_COLOR."""
-        if not text or not self._colours or not self.stdout.isatty():
+        if not text or not self._colours or not (stream or self.stdout).isatty():
             return text
         return f"\033[{STYLES[style]}m{text}\033[0m"
 

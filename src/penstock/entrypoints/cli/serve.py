@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli.lookup import folder_of, project_of
 from penstock.entrypoints.cli.output import Output
-from penstock.entrypoints.cli.status import events_after, show
+from penstock.entrypoints.cli.status import events_after, last_sequence, show
 from penstock.errors import PenstockError
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def _stopped_by_signals(supervisor: Supervisor) -> Iterator[None]:
 @contextmanager
 def _told(project: Project, out: Output) -> Iterator[None]:
     """Print what the ledger records, as it is recorded."""
-    after = 0
-    for event in events_after(project.ledger, 0):
-        after = event.sequence
+    after = last_sequence(project.ledger)
 
     def tell() -> None:
         nonlocal after

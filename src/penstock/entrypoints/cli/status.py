@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.wiring.local import Project
 
 RECENT = 50
+PAGE = 1000
 FOLLOW_SECONDS = 0.3
 TROUBLE = (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED, Standing.DEAD)
 # The worst first: what a person must look at stands on top.
@@ -167,12 +168,8 @@ def logs(options: Namespace, out: Output) -> int:
     """Print the ledger's changes."""
     with project_of(options) as project:
         about = _about(project, options.about)
-        recent: deque[Event] = deque(maxlen=options.lines or None)
-        after = 0
-        for event in events_after(project.ledger, 0):
-            after = event.sequence
-            if concerns(event, about):
-                recent.append(event)
+        after = last_sequence(project.ledger)
+        recent = events_before(project.ledger, after, about, options.lines)
         for event in recent:
             show(event, out)
         if options.follow:
@@ -226,6 +223,28 @@ def events_after(ledger: Ledger, after: int) -> Iterator[Event]:
     while batch := ledger.events(after):
         yield from batch
         after = batch[-1].sequence
+
+
+def events_before(ledger: Ledger, last: int, about: str, most: int) -> list[Event]:
+    """The last events up to a sequence that are about something, in order; `most=0` is all of them."""
+    found: deque[Event] = deque()
+    while last > 0 and (not most or len(found) < most):
+        first = max(0, last - PAGE)
+        page = [event for event in ledger.events(first, last - first) if concerns(event, about)]
+        found.extendleft(reversed(page))
+        last = first
+    return list(found)[-most:]
+
+
+def last_sequence(ledger: Ledger) -> int:
+    """The sequence of the newest event, in a few questions however long the record is."""
+    low, high = 0, 1
+    while ledger.events(high, 1):
+        low, high = high + 1, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if ledger.events(middle, 1) else (low, middle)
+    return low
 
 
 def _follow(ledger: Ledger, after: int, about: str, out: Output) -> None:
