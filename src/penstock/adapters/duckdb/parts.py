@@ -115,6 +115,8 @@ class JoinedPart:
             lines=0,
             records=sum(chunk.records for _, chunk in self.chunks),
             start=0,
+            delimiter=first.delimiter,
+            quote=first.quote,
             widest=max(chunk.widest for _, chunk in self.chunks),
         )
         select = self.plan.reading.select("{origin}", masks, identity=(ROW,))
