@@ -375,6 +375,17 @@ def test_replay_after_a_rule_was_changed(shop, penstock):
     assert (said.code, said.records[-1]["rows"]["kept"]) == (0, 2)
 
 
+def test_fixtures_share_one_run_time(tmp_path, monkeypatch, penstock):
+    create(tmp_path / "shop", "minimal")
+    monkeypatch.chdir(tmp_path / "shop")
+    file = tmp_path / "shop/pipelines/sales.py"
+    step = '@sales.step\ndef timed(source):\n    return source.sql("SELECT *, run_time() AS seen FROM source")\n\n\n'
+    text = file.read_text().replace('sales.load("source"', step + 'sales.load("timed"')
+    file.write_text(text)
+    said = penstock("test")
+    assert (said.code, "1 passed" in said.out) == (0, True)
+
+
 def test_keys_are_rotated_as_the_reference_says(empty, tills, penstock):
     penstock("run", "cafe", tills / LEEDS)
     page = (Path(__file__).parents[2] / "docs/reference/settings.md").read_text()

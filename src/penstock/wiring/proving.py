@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from penstock.adapters.files.landing import FolderLanding
 from penstock.errors import PenstockError
 from penstock.model.runs import Result, Staged
-from penstock.model.slots import Content, Generation, Kind, Slot
+from penstock.model.slots import Generation, Kind, Slot
 from penstock.runtime.ports import Input, Preparation, Prepared
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ def prove(project: Project, pipeline: str, files: Sequence[Path], parts: Sequenc
 def _try(project: Project, pipeline: str, file: Path, parts: tuple[int, ...], folder: Path) -> Trial:
     landing = FolderLanding(folder)
     address = landing.receive(file, f"landing/{file.name}")
-    content = landing.content(address)
+    now = project.clock()
+    generation = Generation(Slot(pipeline, address), 1, Kind.DELIVERY, 1, now, landing.content(address))
     try:
-        whole = _prepare(project, pipeline, landing, address, content, WHOLE)
+        whole = _prepare(project, landing, generation, WHOLE)
         for count in parts:
-            split = _prepare(project, pipeline, landing, address, content, count)
+            split = _prepare(project, landing, generation, count)
             found = next(_differences(whole, split), None)
             if found is not None:
                 return Trial(pipeline, str(file), parts, whole.results[0], found)
@@ -67,17 +68,14 @@ def _try(project: Project, pipeline: str, file: Path, parts: tuple[int, ...], fo
     return Trial(pipeline, str(file), parts, whole.results[0], error=_error(whole.results[0]))
 
 
-def _prepare(
-    project: Project, pipeline: str, landing: FolderLanding, address: str, content: Content, count: int
-) -> Prepared:
-    """One preparation into zones of its own, in about so many parts."""
-    size = max(1, content.size // count + 1) if count > WHOLE else project.settings.chunk_bytes
+def _prepare(project: Project, landing: FolderLanding, generation: Generation, count: int) -> Prepared:
+    """One preparation into zones of its own, in about so many parts, at one run time for all of them."""
+    stored = generation.content.size if generation.content else 0
+    size = max(1, stored // count + 1) if count > WHOLE else project.settings.chunk_bytes
     engine = project.make_engine(landing=landing, chunk_bytes=size)
-    now = project.clock()
-    slot = Slot(pipeline, address)
-    generation = Generation(slot, 1, Kind.DELIVERY, 1, now, content)
-    plan = project.plans[pipeline]
-    return engine.prepare(Preparation(plan, "test", count, (Input(generation, 0),), now, hard=False))
+    plan = project.plans[generation.slot.pipeline]
+    run_time = generation.accepted_at
+    return engine.prepare(Preparation(plan, "test", count, (Input(generation, 0),), run_time, hard=False))
 
 
 def _differences(whole: Prepared, split: Prepared) -> Iterator[Unlike]:
