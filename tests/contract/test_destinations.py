@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from penstock.adapters.lake import Lake
 from penstock.adapters.postgres import Postgres
 from penstock.testing.contracts.destination import DestinationContract
+from penstock.testing.contracts.slots import SlotContract
 
 _schemas = itertools.count(1)
 
@@ -20,39 +24,35 @@ _schemas = itertools.count(1)
 class PostgresWorld:
     """A schema of its own, looked at with plain SQL."""
 
-    def __init__(self, url, workdir):
-        self.url, self.workdir, self.schema = url, workdir, f"Shop {next(_schemas)}"
+    def __init__(self, url, workdir, **options):
+        self._url, self._workdir, self._options = url, workdir, options
+        self.schema, self._made = f"Shop {next(_schemas)}", []
+        self._reader = psycopg.connect(url, row_factory=dict_row, options="-c timezone=UTC")
+        self._reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         self.destination = self.another()
-        self._others = []
 
     def another(self):
-        destination = Postgres(self.url, self.schema, workdir=self.workdir)
-        self.__dict__.setdefault("_all", []).append(destination)
-        return destination
+        self._made.append(Postgres(self._url, self.schema, workdir=self._workdir, **self._options))
+        return self._made[-1]
 
     def rows(self, table) -> list[dict[str, Any]]:
         return self.together(table)[0]
 
     def together(self, *tables):
-        import psycopg
-        from psycopg.rows import dict_row
+        with self._reader.transaction():
+            return [self._rows(table) for table in tables]
 
-        with psycopg.connect(self.url, row_factory=dict_row) as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            connection.execute("SET timezone = 'UTC'")
-            return [self._rows(connection, table) for table in tables]
-
-    def _rows(self, connection, table):
-        from psycopg import sql
-
+    def _rows(self, table):
         name = sql.Identifier(self.schema, table)
-        if connection.execute("SELECT to_regclass(%s)", [name.as_string()]).fetchone()["to_regclass"] is None:
-            return []
-        return connection.execute(sql.SQL("SELECT * FROM {}").format(name)).fetchall()
+        there = self._reader.execute("SELECT to_regclass(%s) AS name", [name.as_string()]).fetchone()["name"]
+        return self._reader.execute(sql.SQL("SELECT * FROM {}").format(name)).fetchall() if there else []
 
     def close(self):
-        for destination in self._all:
+        for destination in self._made:
             destination.close()
+        self._reader.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(self.schema)))
+        self._reader.commit()
+        self._reader.close()
 
 
 class LakeWorld:
@@ -109,5 +109,23 @@ class TestPostgres(DestinationContract):
     @pytest.fixture
     def world(self, postgres_url, tmp_path):
         world = PostgresWorld(postgres_url, tmp_path / "work")
+        yield world
+        world.close()
+
+
+class TestPostgresOverTwoConnections(SlotContract):
+    """Every first load as if it were a large one."""
+
+    @pytest.fixture
+    def world(self, postgres_url, tmp_path):
+        world = PostgresWorld(postgres_url, tmp_path / "work", bulk_rows=1)
+        yield world
+        world.close()
+
+
+class TestPostgresWithForeignKeys(SlotContract):
+    @pytest.fixture
+    def world(self, postgres_url, tmp_path):
+        world = PostgresWorld(postgres_url, tmp_path / "work", foreign_keys=True)
         yield world
         world.close()

@@ -59,7 +59,7 @@ class Part:
             return relation(self.files)
         files = ", ".join(path_literal(file) for file in self.files)
         within = f"file_row_number >= {self.start} AND file_row_number < {self.stop}"
-        numbered = f"read_parquet([{files}], file_row_number = true)"
+        numbered = f"read_parquet([{files}], file_row_number = true, hive_partitioning = false)"
         return f"(SELECT * EXCLUDE (file_row_number) FROM {numbered} WHERE {within})"
 
 

@@ -78,7 +78,7 @@ class Session:
             for row in cursor.stream(sql, size=STREAM_ROWS):
                 yield {column.name: value for column, value in zip(cursor.description or (), row, strict=True)}
         except psycopg.Error as error:
-            if (error.sqlstate or "").startswith("42"):
+            if (error.sqlstate or "").startswith(("42", "25")):
                 raise UsageError("the query cannot run", why=error.diag.message_primary or "") from None
             raise translated(error, "") from harmless(error)
 
