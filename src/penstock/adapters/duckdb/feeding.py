@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import itertools
 import json
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, BinaryIO
 
 from penstock.adapters.duckdb.parts import ChunkPart, JoinedPart, ParquetPart, Part
@@ -25,6 +27,8 @@ from penstock.adapters.files.dialect import Dialect, Layout, Limits
 from penstock.adapters.files.jsonarray import open_json
 from penstock.adapters.files.jsonlines import open_json_lines
 from penstock.adapters.files.records import open_records
+from penstock.adapters.files.small import number_small
+from penstock.adapters.files.unpack import MAGIC
 from penstock.authoring.sources import Source
 from penstock.compile.plan import Plan
 from penstock.errors import DataError, PenstockError, RefusedFile, UnknownName
@@ -35,6 +39,7 @@ SMALL = 1024 * 1024
 """Deliveries of up to this many stored bytes are joined with others."""
 
 _PARQUET_ROWS = 200_000
+PACKED = tuple(MAGIC.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class _Joint:
 
     chunks: list[tuple[Tally, Chunk]] = field(default_factory=list)
     size: int = 0
+
+    def takes(self, chunk: Chunk) -> bool:
+        """Whether the chunk's columns stand in the order of those that are here: headers may differ in that."""
+        return not self.chunks or self.chunks[0][1].columns == chunk.columns
 
     def add(self, tally: Tally, chunk: Chunk) -> None:
         self.chunks.append((tally, chunk))
@@ -73,11 +82,12 @@ class Feed:
             chunks = self._take(tally)
             if len(chunks) > 1:
                 yield Batch((tally,))
-            for chunk in chunks[:1] if len(chunks) == 1 else ():
-                joint.add(tally, chunk)
-            if joint.size >= self.resources.chunk_bytes:
+            if len(chunks) != 1:
+                continue
+            if joint.size >= self.resources.chunk_bytes or not joint.takes(chunks[0]):
                 yield self._joined(joint)
                 joint = _Joint()
+            joint.add(tally, chunks[0])
         if joint.chunks:
             yield self._joined(joint)
 
@@ -100,16 +110,26 @@ class Feed:
 
     def _take(self, tally: Tally) -> list[Chunk]:
         """Up to two chunks of a small delivery, numbered with its row identities."""
-        found: list[Chunk] = []
         try:
-            for chunk in self._chunks(tally, careful=True):
-                found.append(chunk)
-                if len(found) > 1:
-                    break
+            if self.plan.source.format == "csv" and tally.generation.kind is not Kind.PATCH:
+                return self._at_once(tally)
+            return list(itertools.islice(self._chunks(tally, careful=True), 2))
         except DataError as error:
             tally.end(Standing.REFUSED, error)
             return []
-        return found
+
+    def _at_once(self, tally: Tally) -> list[Chunk]:
+        """A small delimited file in one read; a packed one may be large inside and goes the long way."""
+        stream = self._open(tally)
+        if stream is None:
+            return []
+        with closing(stream):
+            data = stream.read()
+        if data.startswith(PACKED):
+            return list(itertools.islice(self._chunks(tally, careful=True), 2))
+        chunk = number_small(data, self._layout, base=tally.base)
+        self._check_content(tally, hashlib.sha256(data).hexdigest())
+        return [chunk]
 
     def _chunks(self, tally: Tally, *, careful: bool = False) -> Iterator[Chunk]:
         generation = tally.generation
@@ -125,13 +145,22 @@ class Feed:
                 yield patched(chunks, self.plan.source, frozenset(generation.lines), fixes, tally.base)
             else:
                 yield from chunks
-        if generation.content and digest.hexdigest() != generation.content.sha256:
-            tally.end(Standing.REFUSED, _changed(generation.slot.address))
+        self._check_content(tally, digest.hexdigest())
+
+    def _check_content(self, tally: Tally, sha256: str) -> None:
+        """What was read must be what was accepted."""
+        content = tally.generation.content
+        if content and sha256 != content.sha256:
+            tally.end(Standing.REFUSED, _changed(tally.generation.slot.address))
+
+    @cached_property
+    def _layout(self) -> Layout:
+        source = self.plan.source
+        dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
+        return Layout(source.names, dialect, source.aliases, self.limits)
 
     def _opened(self, stream: BinaryIO, base: int, digest: Any, *, careful: bool) -> Iterator[Chunk]:
-        source, size = self.plan.source, self.resources.chunk_bytes
-        dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
-        layout = Layout(source.names, dialect, source.aliases, self.limits)
+        source, size, layout = self.plan.source, self.resources.chunk_bytes, self._layout
         if source.format == "json_lines":
             return open_json_lines(stream, layout, chunk_bytes=size, base=base, digest=digest)
         if source.format == "json":

@@ -145,7 +145,7 @@ def _leaders(search: _Search) -> list[str]:
     names = [
         column.name for column in search.grain.columns if may_determine(column) and column.name not in search.fixed
     ]
-    return sorted(names, key=lambda name: -search.distinct[name])
+    return sorted(names, key=lambda name: (-search.distinct[name], search.grain.column(name).role != "identifier"))
 
 
 def _examine(search: _Search, determinant: tuple[str, ...]) -> None:
@@ -205,8 +205,11 @@ def _accept(search: _Search, determinant: tuple[str, ...], name: str) -> None:
         search.partial[determinant[0], name] = found
         return
     search.accepted.append(found)
-    if len(determinant) == 1 and search.homes[name] in ("_row", _ELEMENT):
-        search.homes[name] = determinant[0]
+    if len(determinant) == 1:
+        # The determinant's own table is its home: that its dependents tell its rows apart is no evidence there.
+        for column in (name, determinant[0]):
+            if search.homes[column] in ("_row", _ELEMENT):
+                search.homes[column] = determinant[0]
 
 
 def _least(search: _Search, determinant: tuple[str, ...], name: str, size: float) -> int:

@@ -105,7 +105,7 @@ def _aliases(found: Study) -> Iterator[str]:
             yield f"            {text(column.header)}: {text(column.name)},"
         yield "        },"
     for column in renamed:
-        if column not in plain and not (column.header and headers.index(column.header) == headers.index(column.name)):
+        if column not in plain:
             yield f"        # {column.name}: the file has no name of its own for this column; ask its sender for one"
 
 

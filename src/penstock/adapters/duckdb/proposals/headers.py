@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from penstock.adapters.duckdb.proposals.checksums import digits, iban_shape
 from penstock.adapters.duckdb.proposals.vocabulary import fold, plain
-from penstock.model.rows import RESERVED
 
 _NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,]*%?")
 _MOMENT = re.compile(r"\d{1,4}[./\-]\d{1,2}[./\-]\d{1,4}.*|\d{1,2}:\d\d(:\d\d.*)?")
@@ -90,7 +89,7 @@ def _identifier(header: str) -> str:
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", header)
     name = re.sub(r"[^\w]+|_+", "_", spaced.casefold()).strip("_")[:48].rstrip("_")
     name = f"c_{name}" if name[:1].isdecimal() else name
-    return "" if not name.isidentifier() or f"_{name}" in RESERVED else name
+    return name if name.isidentifier() else ""
 
 
 def _unlike(name: str, taken: dict[str, int]) -> str:

@@ -61,7 +61,7 @@ def read_moments(table: Table, name: str, texts: Sequence[str], filled: int) -> 
     outlines = Counter(_blurred(text[:_LONGEST]) for text in texts)
     usual = [outline for outline, _ in outlines.most_common(_MOST_OUTLINES)]
     known = [outline for outline in usual if outline in _formats() or _zoned(outline)]
-    if _clock(table, name, filled):
+    if set(outlines) <= {"9:9", "9:9:9", "9:9:9.9"} and _clock(table, name, filled):
         return Moment("TIME", 0, f"all {filled:,} values")
     if not texts or sum(outlines[outline] for outline in known) < 0.3 * len(texts):
         return None
