@@ -19,7 +19,7 @@ from penstock.wiring.local import Project
 EXAMPLE = Path(__file__).parents[2] / "examples" / "cafe"
 BOTH = "cafe.load_all(to=[ps.lake(), *warehouse])"
 WAREHOUSE = "PENSTOCK_WAREHOUSE_URL"
-SETTINGS = {"PENSTOCK_WORKERS": "0", "PENSTOCK_THREADS": "1"}
+SETTINGS = {"PENSTOCK_THREADS": "1"}
 
 
 @dataclass(frozen=True)

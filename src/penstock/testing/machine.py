@@ -103,37 +103,11 @@ class Machine:
     def change(self, step: Change) -> None:
         """See `System`. What was not accepted before the process died is asked for again."""
         before = self._accepted(step)
-        while self._dies_of(lambda: self._change(step)) and self._accepted(step) == before:
+        while self._dies_of(lambda: carry_out(self.project, step)) and self._accepted(step) == before:
             pass
 
     def _accepted(self, step: Change) -> int:
         return len(self.project.ledger.history(Slot(PIPELINE, step.address)))
-
-    def _change(self, step: Change) -> None:
-        project = self.project
-        match step:
-            case Deliver(address, data):
-                self._write(project.zones_folder / address, data)
-                project.accept(PIPELINE, [address], reload=False)
-            case Reload(address):
-                project.accept(PIPELINE, [address], reload=True)
-            case Withdraw(address):
-                project.ledger.accept([Delivery(Slot(PIPELINE, address), Kind.WITHDRAWAL)], self.clock())
-            case Replay(address, edits):
-                self._replay(address, edits)
-
-    def _replay(self, address: str, edits: Mapping[int, Mapping[str, str]]) -> None:
-        waiting = Selection(pipeline=PIPELINE, slot=address)
-        if any(self.project.rejects(waiting)):
-            listed = [{"slot": address, "line": line, "set": dict(edit)} for line, edit in edits.items()]
-            self.project.replay(waiting, listed)
-
-    @staticmethod
-    def _write(path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.part")
-        draft.write_bytes(data)
-        draft.replace(path)
 
     def work(self, during: During | None = None) -> None:
         """See `System`."""
@@ -143,7 +117,7 @@ class Machine:
         def hear(stage: str, _run: Run) -> None:
             while left and during and stage == during.stage:
                 accepted[:] = [self._accepted(left[0])]
-                self._change(left[0])
+                carry_out(self.project, left[0])
                 left.pop(0)
                 accepted.clear()
 
@@ -178,35 +152,71 @@ class Machine:
 
     def told(self) -> Told:
         """See `System`: of the first destination."""
-        return Told(next(iter(self._readers.values()))(), self._accounts())
-
-    def _accounts(self) -> dict[str, Account]:
-        ledger, lines = self.project.ledger, defaultdict[str, dict[str, set[int]]](lambda: defaultdict(set))
-        for reject in self.project.rejects(Selection(pipeline=PIPELINE, status=())):
-            lines[reject.slot][reject.status].add(reject.line)
-        fates = defaultdict[str, list[Fates]](list)
-        for generation, result in sorted(ledger.live(PIPELINE), key=lambda pair: pair[0].number):
-            fates[generation.slot.address].append(result.fates)
-        return {
-            slot.address: _account(ledger.history(slot), fates[slot.address], lines[slot.address])
-            for slot in ledger.slots(PIPELINE)
-        }
+        return Told(next(iter(self._readers.values()))(), accounts(self.project))
 
     def faults(self) -> list[str]:
         """See `System`."""
-        first, *others = ((name, reader()) for name, reader in self._readers.items())
-        return [
-            *map(str, self.project.verify()),
-            *(f"{name} is not as {first[0]}" for name, tables in others if tables != first[1]),
-            *(f"left behind: {path}" for path in self._left_behind()),
-        ]
-
-    def _left_behind(self) -> list[str]:
-        """What is there while no process is."""
+        found = disagreements(self.project, self._readers)
         self.project.close()
-        found = left_behind(self.project.zones_folder, self.project.store)
+        found += left_behind(self.project)
         self.project = self._open()
         return found
+
+
+def carry_out(project: Opened, step: Change) -> None:
+    """Make a change durable. A replay is also worked on until it rests."""
+    match step:
+        case Deliver(address, data):
+            write(project.zones_folder / address, data)
+            project.accept(PIPELINE, [address], reload=False)
+        case Reload(address):
+            project.accept(PIPELINE, [address], reload=True)
+        case Withdraw(address):
+            project.ledger.accept([Delivery(Slot(PIPELINE, address), Kind.WITHDRAWAL)], project.clock())
+        case Replay(address, edits):
+            waiting = Selection(pipeline=PIPELINE, slot=address)
+            if any(project.rejects(waiting)):
+                listed = [{"slot": address, "line": line, "set": dict(edit)} for line, edit in edits.items()]
+                project.replay(waiting, listed)
+
+
+def write(path: Path, data: bytes) -> None:
+    """A file that is there wholly or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_bytes(data)
+    draft.replace(path)
+
+
+def accounts(project: Opened) -> dict[str, Account]:
+    """What the ledger and the quarantine say of each slot."""
+    ledger, lines = project.ledger, defaultdict[str, dict[str, set[int]]](lambda: defaultdict(set))
+    for reject in project.rejects(Selection(pipeline=PIPELINE, status=())):
+        lines[reject.slot][reject.status].add(reject.line)
+    fates = defaultdict[str, list[Fates]](list)
+    for generation, result in sorted(ledger.live(PIPELINE), key=lambda pair: pair[0].number):
+        fates[generation.slot.address].append(result.fates)
+    return {
+        slot.address: _account(ledger.history(slot), fates[slot.address], lines[slot.address])
+        for slot in ledger.slots(PIPELINE)
+    }
+
+
+def disagreements(project: Opened, readers: Mapping[str, Reader]) -> list[str]:
+    """What `verify` finds, and destinations that do not hold the same."""
+    first, *others = ((name, reader()) for name, reader in readers.items())
+    unlike = [f"{name} is not as {first[0]}" for name, tables in others if tables != first[1]]
+    return [*map(str, project.verify()), *unlike, *outdated(project)]
+
+
+def outdated(project: Opened) -> list[str]:
+    """Rejected rows of attempts that did not count."""
+    found = []
+    for folder in (project.zones_folder / "quarantine" / PIPELINE).glob("*/*"):
+        run = project.ledger.run(folder.parent.name)
+        if run is None or folder.name != str(run.staged_attempt):
+            found.append(f"left behind: {folder.relative_to(project.zones_folder)}")
+    return found
 
 
 def _account(history: Sequence[Generation], fates: Sequence[Fates], lines: Mapping[str, set[int]]) -> Account:
@@ -221,9 +231,10 @@ def _account(history: Sequence[Generation], fates: Sequence[Fates], lines: Mappi
     )  # fmt: skip
 
 
-def left_behind(zones: Path, store: Path) -> list[str]:
+def left_behind(project: Opened) -> list[str]:
     """Files that should be gone once no process is left: staged rows, scratch, drafts that never got their name."""
+    zones, store = project.zones_folder, project.store
     scratch = (zones / "staging", zones / "curated" / ".scratch", store / "scratch")
     files = [path for folder in scratch for path in folder.rglob("*") if path.is_file()]
     drafts = [path for path in zones.rglob("*") if path.suffix in (".part", ".tmp") or ".part." in path.name]
-    return sorted({str(path.relative_to(zones)) for path in [*files, *drafts]})
+    return sorted({f"left behind: {path.relative_to(zones)}" for path in [*files, *drafts]})

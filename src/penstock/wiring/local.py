@@ -467,9 +467,11 @@ class Project:
         removed = 0
         for pipeline, run_id in list(self.zones.left_over()):
             run = self.ledger.run(run_id)
-            if run is None or run.state in (RunState.SUCCEEDED, RunState.PARTIAL, RunState.FAILED):
+            if run is None:
                 self.zones.drop(pipeline, run_id)
                 removed += 1
+            elif run.state in (RunState.SUCCEEDED, RunState.PARTIAL, RunState.FAILED):
+                removed += self.zones.tidy(run)
         return removed
 
     def states(self) -> Mapping[str, Standing]:

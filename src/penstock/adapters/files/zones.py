@@ -21,15 +21,20 @@ class FolderZones:
 
     def release(self, run: Run) -> None:
         """See `penstock.runtime.ports.Zones`."""
-        shutil.rmtree(self.root / "staging" / run.pipeline / run.id, ignore_errors=True)
-        self._keep_attempt(run)
+        self.tidy(run)
 
-    def _keep_attempt(self, run: Run) -> None:
-        """Of a run's rejected rows those of the attempt that counted stay."""
-        folder = self.root / "quarantine" / run.pipeline / run.id
-        for attempt in folder.iterdir() if folder.exists() else ():
-            if attempt.name != str(run.staged_attempt):
-                shutil.rmtree(attempt, ignore_errors=True)
+    def tidy(self, run: Run) -> bool:
+        """As `release`: of a run's rejected rows those of the attempt that counted stay. Whether anything had to go."""
+        attempts = self._folder("quarantine", run).glob("*")
+        going = [folder for folder in attempts if folder.name != str(run.staged_attempt)]
+        staging = self._folder("staging", run)
+        going += [staging] if staging.exists() else []
+        for folder in going:
+            shutil.rmtree(folder, ignore_errors=True)
+        return bool(going)
+
+    def _folder(self, zone: str, run: Run) -> Path:
+        return self.root / zone / run.pipeline / run.id
 
     def rejects(self, run: Run) -> list[Path]:
         """The files of a run's rejected rows."""
@@ -37,11 +42,9 @@ class FolderZones:
         return sorted(folder.glob("*.parquet"))
 
     def left_over(self) -> Iterable[tuple[str, str]]:
-        """(pipeline, run) of every staging folder."""
-        staging = self.root / "staging"
-        for pipeline in sorted(staging.iterdir()) if staging.exists() else ():
-            for run in sorted(pipeline.iterdir()):
-                yield pipeline.name, run.name
+        """(pipeline, run) of every folder in staging and quarantine."""
+        folders = [folder for zone in ("staging", "quarantine") for folder in self.root.glob(f"{zone}/*/*")]
+        yield from sorted({(folder.parent.name, folder.name) for folder in folders})
 
     def drop(self, pipeline: str, run: str) -> None:
         """Remove a run's staged files."""
