@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from penstock.authoring.parts import Anything, Dated, Literal, Part, Piece, Segment, format_mistake
 from penstock.errors import TriggerError, UsageError, nearest
@@ -43,6 +44,10 @@ class PathTemplate:
             raise _wrong(text, f"the part {twice!r} stands in it twice", "give each part a name of its own")
         return template
 
+    @cached_property
+    def _deep(self) -> bool:
+        return any(segment.deep for segment in self.segments)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The captured parts, from left to right."""
@@ -61,7 +66,9 @@ class PathTemplate:
     def match(self, path: str) -> Mapping[str, Part] | None:
         """The captured parts of a path, or None."""
         names = path.split("/")
-        return _walk(self.segments, names) if all(map(_is_name, names)) else None
+        if not all(map(_is_name, names)):
+            return None
+        return _walk(self.segments, names) if self._deep else _along(self.segments, names)
 
     def format(self, **parts: Part) -> str:
         """The path with these parts. Raises `UsageError` for missing, unknown or unfitting parts, and for globs."""
@@ -99,6 +106,23 @@ class PathTemplate:
 
     def __str__(self) -> str:
         return self.text
+
+
+def _along(segments: Sequence[Segment], names: Sequence[str]) -> dict[str, Part] | None:
+    """Segments and names one beside the other: there is no `**` that stands for several."""
+    if len(segments) != len(names):
+        return None
+    parts: dict[str, Part] = {}
+    for segment, name in zip(segments, names, strict=True):
+        if segment.literal is not None:
+            if segment.literal != name:
+                return None
+            continue
+        found = segment.match(name)
+        if found is None:
+            return None
+        parts |= found
+    return parts
 
 
 def _walk(segments: Sequence[Segment], names: Sequence[str]) -> dict[str, Part] | None:
