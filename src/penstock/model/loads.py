@@ -184,7 +184,7 @@ def partition_holders(
 
 def overtakes(claim: Holder, holder: Holder | None) -> bool:
     """Whether a claim may take what a holder has: a slot follows itself, anyone else needs a later sequence."""
-    return True
+    return holder is None or holder.slot == claim.slot or claim.sequence > holder.sequence
 
 
 def merged(ranges: Iterable[Range]) -> Iterator[Range]:
