@@ -1,5 +1,7 @@
 """`prepare`: what becomes of every row of every file."""
 
+from io import BytesIO
+
 import pytest
 from tests.support.prepared import Bench
 
@@ -287,3 +289,30 @@ def test_encrypted_values_can_be_read_back_with_the_key(tmp_path):
     ((value,),) = bench.rows("source", "name")
     assert value.startswith("k1:")
     assert decrypt(KEY, value) == "Zoë"
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_reader_that_loses_a_row_fails_the_run(tmp_path, shop, careful):
+    """The framer has counted three records, the reader gives two."""
+    from dataclasses import replace
+
+    from tests.support.prepared import NOW
+
+    from penstock.adapters.duckdb.parts import ChunkPart
+    from penstock.adapters.duckdb.relations import Relations
+    from penstock.adapters.duckdb.session import Resources, Session
+    from penstock.adapters.duckdb.tally import Tally
+    from penstock.adapters.files.dialect import Dialect, Layout
+    from penstock.adapters.files.records import open_records
+    from penstock.model.slots import Generation, Kind, Slot
+
+    text = b"1,tea,2\n2,milk,1\n3,jam,4\n"
+    layout = Layout(tuple(COLUMNS), Dialect(header=False))
+    (chunk,) = open_records(BytesIO(text), layout, careful=careful)
+    lossy = replace(chunk, data=chunk.data[: chunk.data.rindex(b"\n", 0, -1) + 1])
+    tally = Tally(Generation(Slot("shop", "landing/a.csv"), 1, Kind.DELIVERY, 1, NOW), 0, hard=False)
+    plan = Bench(tmp_path, shop).plan
+    with Session(Resources(tmp_path / "scratch")) as session:
+        Relations(session, plan).start()
+        with pytest.raises(RowsUnaccounted):
+            ChunkPart(tally, lossy, plan).read_into(session, (), tmp_path)

@@ -262,7 +262,7 @@ def _take_over(
     after = transitions.resume(run, worker, now, lease)
     why = "lease expired" if expired else "due"
     event = changes.of_run(
-        "resumed", after, now, attempt=after.attempt, stage=after.stage, worker=worker, deaths=after.deaths, why=why
+        "resumed", after, now, attempt=after.attempt, stage=str(after.stage), worker=worker, deaths=after.deaths, why=why
     )
     return _turn(pages, before, after, now, event)
 

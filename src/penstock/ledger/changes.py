@@ -46,7 +46,7 @@ TYPES = (
 
 def accepted(generation: Generation) -> Event:
     """A delivery, reload, patch or withdrawal became its slot's next generation."""
-    data = {"number": generation.number, "kind": generation.kind, "cause": generation.cause}
+    data = {"number": generation.number, "kind": str(generation.kind), "cause": generation.cause}
     if generation.heals:
         data["heals"] = generation.heals
     return _of_slot("generation.accepted", generation.slot, generation.accepted_at, data)
@@ -54,7 +54,7 @@ def accepted(generation: Generation) -> Event:
 
 def repeated(delivery: Delivery, head: Generation, now: datetime) -> Event:
     """The same content arrived again; nothing is loaded."""
-    data = {"number": head.number, "standing": head.standing, "cause": delivery.cause}
+    data = {"number": head.number, "standing": str(head.standing), "cause": delivery.cause}
     return _of_slot("generation.duplicate", delivery.slot, now, data)
 
 
@@ -76,7 +76,7 @@ def generation_changes(before: Run, after: Run, now: datetime) -> Iterator[Event
 
 
 def _told(standing: Standing, result: Result | None) -> dict[str, Any]:
-    if result is None:
+    if result is None or standing is Standing.SUPERSEDED:
         return {}
     if standing is Standing.LOADED:
         return {"rows": dict(result.rows)}

@@ -368,11 +368,11 @@ class Project:
             addresses[slot] = self.landing.store(text.encode(), address)
         return addresses
 
-    def prove(self, pipeline: str, files: Sequence[Path]) -> Iterator[Trial]:
+    def prove(self, pipeline: str, files: Sequence[Path], parts: Sequence[int] = (1, 2, 7)) -> Iterator[Trial]:
         """Try files whole and in parts, without loading them (see `penstock.wiring.proving`)."""
         from penstock.wiring.proving import prove
 
-        return prove(self, self.pipeline(pipeline).name, files)
+        return prove(self, self.pipeline(pipeline).name, files, parts)
 
     # --- looking -------------------------------------------------------------------------------------------------
 

@@ -64,7 +64,9 @@ class ChunkPart:
         return [*self._rows(rejected), *self._rows(self.chunk.rejected)]
 
     def _careful(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
-        return self._numbered(session, masks, scratch, recheck(self.chunk, base=self.tally.base))
+        again = recheck(self.chunk, base=self.tally.base)
+        _agree(again.records, 0, self.chunk.records, self.tally.generation.slot.address)
+        return self._numbered(session, masks, scratch, again)
 
     def _rows(self, rejected: Sequence[Rejected]) -> list[RejectedRow]:
         return _rejected_rows(self.tally, rejected)

@@ -15,6 +15,7 @@ from penstock.adapters.sqlite.record import SqliteRecord
 from penstock.adapters.sqlite.refusals import refusal, translated
 from penstock.errors import LedgerBusy
 from penstock.ledger.book import Book
+from penstock.model.faults import point
 
 PATIENCE = 5.0
 """For how many seconds another process's lock is waited for."""
@@ -83,7 +84,9 @@ class SqliteStore:
     def _end(self) -> None:
         if self._depth == 1:
             self._pages.flush()
+            point("ledger.before_commit")
             self._writer.execute("COMMIT")
+            point("ledger.after_commit")
         else:
             self._writer.execute(f"RELEASE call{self._depth}")
 
