@@ -126,6 +126,20 @@ def test_nothing_to_do_is_well(empty, penstock):
     assert (said.code, said.out) == (0, "ok · nothing to do\n")
 
 
+def test_nothing_to_do_points_out_what_fits_no_pipeline(empty, penstock):
+    (empty / "landing").mkdir()
+    (empty / "landing/leeds.csv").write_text("")
+    assert "landing/leeds.csv  fits no pipeline" in penstock("run").out
+    assert penstock("run", "--json").records[0] == {"event": "stray", "address": "landing/leeds.csv"}
+
+
+def test_what_was_withdrawn_is_not_called_loaded(empty, tills, penstock):
+    penstock("run", "cafe", tills / LEEDS, "--json")
+    penstock("withdraw", "cafe", LEEDS)
+    said = penstock("run", "cafe", empty / "landing" / LEEDS)
+    assert f"{LEEDS}  withdrawn, and the same file since (to load it again: --reload)" in said.out
+
+
 def test_a_refused_file_is_visible_and_others_go_on(empty, tills, penstock):
     (empty / "landing").mkdir()
     shutil.copy(tills / LEEDS, empty / "landing")
@@ -338,6 +352,7 @@ def test_a_project_drafted_from_a_file_loads_it(tmp_path, tills, penstock, monke
 
 def test_withdraw_takes_the_rows_out(shop, penstock):
     said = penstock("withdraw", "cafe", LEEDS)
+    assert said.out == f"✓ landing/{LEEDS} is withdrawn; the file itself stays where it is\n"
     assert (said.code, (shop / "landing" / LEEDS).exists()) == (0, True)
     assert penstock("query", "select distinct branch from branches", "--json").records == [{"branch": "Chesterfield"}]
 

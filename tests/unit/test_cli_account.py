@@ -11,7 +11,7 @@ import pytest
 from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.output import Output
 from penstock.model.fates import Fates
-from penstock.model.runs import Result, Run, RunState
+from penstock.model.runs import Result, Run, RunState, Stage
 from penstock.model.slots import Generation, Kind, Slot, Standing
 
 NOW = datetime(2024, 3, 4, tzinfo=UTC)
@@ -101,6 +101,8 @@ def test_the_end_says_where_the_rows_are():
         (DEAD, "penstock redrive r1"),
         (run(state=RunState.SUSPENDED), "--drop gives the delivery up"),
         (BAD, "nothing was loaded"),
+        (run(state=RunState.WAITING), "r1 is tried again by penstock serve"),
+        (run(state=RunState.WAITING, stage=Stage.LOAD), "not every destination has the rows yet"),
     ],
 )
 def test_the_end_says_what_to_do(found, advice):

@@ -83,6 +83,10 @@ def test_a_table_puts_numbers_on_the_right():
     ]
 
 
+def test_a_key_in_a_table_can_be_copied():
+    assert table_lines(("id",), [(-105567153814585206,)], counts=False)[-1] == "-105567153814585206"
+
+
 def test_a_table_cuts_long_cells_and_hides_control_characters():
     line = table_lines(("text",), [("x" * 80 + "\n",), ("a\x1b[31mb",)])
     assert (len(line[2]), line[2][-1], line[3]) == (60, "…", "a·[31mb")

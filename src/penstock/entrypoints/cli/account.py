@@ -9,7 +9,7 @@ from typing import Any
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import PenstockError
 from penstock.model.fates import Fates
-from penstock.model.runs import Result, Run, RunState
+from penstock.model.runs import Result, Run, RunState, Stage
 from penstock.model.slots import Standing
 
 # The worst state of several runs speaks for all of them.
@@ -28,6 +28,7 @@ ENDINGS = {
     Standing.STOPPED: RunState.FAILED,
     Standing.SUSPENDED: RunState.SUSPENDED,
 }
+UNFINISHED = (RunState.WAITING, RunState.RUNNING, RunState.DEAD)
 SHOWN_FILES = 12
 SHOWN_REASONS = 6
 
@@ -123,6 +124,8 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     yield f"{word} in {seconds:.1f} s · run {names}" if runs else f"{word} · nothing to do"
     if tables:
         yield f"loaded: {tables}"
+    elif any(run.stage is not Stage.PREPARE and run.state in UNFINISHED for run in runs):
+        yield "not every destination has the rows yet"
     elif runs:
         yield "nothing was loaded"
     if sum(run.fates.quarantined for run in runs):
@@ -130,6 +133,7 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     for state, advice in (
         (RunState.SUSPENDED, "penstock redrive {} lets the good rows go on; --drop gives the delivery up"),
         (RunState.DEAD, "when the cause is gone: penstock redrive {}"),
+        (RunState.WAITING, "{} is tried again by penstock serve, or by the next penstock run"),
     ):
         for run in (run for run in runs if run.state is state):
             yield advice.format(run.id)

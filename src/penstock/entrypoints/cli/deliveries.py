@@ -32,9 +32,13 @@ def withdraw(options: Namespace, out: Output) -> int:
         address = _address(project, pipeline, options.address)
         began = time.monotonic()
         runs = runs_of([project.withdraw(pipeline, address)])
-        out.say(f"{address} is withdrawn; the file itself stays where it is")
-        tell(runs, pipeline, out, seconds=time.monotonic() - began)
-    return account.exit_code(runs)
+        seconds, code = time.monotonic() - began, account.exit_code(runs)
+        if code:
+            tell(runs, pipeline, out, seconds=seconds)
+        else:
+            out.say(f"{out.mark('good')} {address} is withdrawn; the file itself stays where it is")
+            out.record(account.finished(runs, pipeline, seconds=seconds))
+    return code
 
 
 def _address(project: Project, pipeline: str, name: str) -> str:

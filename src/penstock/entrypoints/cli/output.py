@@ -84,11 +84,13 @@ class Output:
         style, sign = {"good": ("green", "✓"), "bad": ("red", "✗")}.get(outcome, ("yellow", "•"))
         return self.paint(style, sign)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, indent: str = "") -> None:
-        """A table for people; numbers stand on the right."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, indent: str = "", counts: bool = True
+    ) -> None:
+        """A table for people; numbers stand on the right. Whole numbers that are no `counts` stand as they are."""
         if self.json:
             return
-        for line in table_lines(columns, list(rows)):
+        for line in table_lines(columns, list(rows), counts=counts):
             self.say(indent + line)
 
     def progress(self, label: str) -> Progress:
@@ -169,9 +171,9 @@ def command() -> str:
     return beside if os.path.exists(beside) else f"{sys.executable} -m penstock"  # noqa: PTH110
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, counts: bool = True) -> list[str]:
     """The lines of a table, its header first; long cells are cut."""
-    cells = [[cell(value) for value in row] for row in rows]
+    cells = [[cell(value, counts=counts) for value in row] for row in rows]
     widths = [max(len(name), *(len(row[index]) for row in cells), 0) for index, name in enumerate(columns)]
     right = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
 
@@ -185,11 +187,11 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[s
     return [line(columns), "  ".join("─" * width for width in widths), *(line(row) for row in cells)]
 
 
-def cell(value: Any) -> str:
-    """A value as people read it in a table."""
+def cell(value: Any, *, counts: bool = True) -> str:
+    """A value as people read it in a table: of a count its thousands, of a key all that can be copied."""
     if value is None:
         return "–"
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    text = f"{value:,}" if counts and isinstance(value, int) and not isinstance(value, bool) else str(value)
     text = "".join(character if character.isprintable() else "·" for character in text)
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
 

@@ -76,7 +76,7 @@ def _csv(columns: Sequence[str], rows: Iterator[Sequence[Any]], out: Output) -> 
 
 def _table(columns: Sequence[str], rows: Iterator[Sequence[Any]], limit: int, out: Output) -> None:
     shown = list(islice(rows, limit or None))
-    out.table(columns, shown)
+    out.table(columns, shown, counts=False)
     more = next(rows, None) is not None
     out.say(
         out.paint(

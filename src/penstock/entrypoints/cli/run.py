@@ -13,7 +13,7 @@ from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output, Progress
 from penstock.errors import UsageError
 from penstock.model.runs import Run
-from penstock.model.slots import Standing
+from penstock.model.slots import Generation, Kind, Standing
 
 if TYPE_CHECKING:
     from penstock.wiring.local import Outcome, Project
@@ -48,7 +48,10 @@ def run(options: Namespace, out: Output) -> int:
             if addresses:
                 outcomes = project.run(pipeline, addresses, reload=options.reload, hard=options.hard, listener=hear)
             runs = runs_of(outcomes) if addresses else project.work_until_idle(hear, pipeline)
-        tell(runs, pipeline, out, seconds=time.monotonic() - began, duplicates=duplicates_of(outcomes))
+        seconds = time.monotonic() - began
+        if not runs and not addresses:
+            _point_out(strays(project), out)
+        tell(runs, pipeline, out, seconds=seconds, duplicates=duplicates_of(outcomes))
     return account.exit_code(runs)
 
 
@@ -71,9 +74,26 @@ def runs_of(outcomes: Sequence[Outcome]) -> list[Run]:
     return list({item.run.id: account.about(item.run, addresses) for item in meant if item.run}.values())
 
 
-def duplicates_of(outcomes: Sequence[Outcome]) -> list[str]:
-    """The addresses whose content is loaded already."""
-    return [item.generation.slot.address for item in outcomes if _is_duplicate(item)]
+def duplicates_of(outcomes: Sequence[Outcome]) -> list[Generation]:
+    """What was offered and is what its slot has already."""
+    return [item.generation for item in outcomes if _is_duplicate(item)]
+
+
+def strays(project: Project) -> list[str]:
+    """The addresses in the landing zone that no pipeline takes."""
+    from penstock.runtime.intake import matches
+
+    return [found.address for found in project.landing.scan() if not matches(project.pipelines, found.address)]
+
+
+def _point_out(addresses: Sequence[str], out: Output) -> None:
+    """Who finds nothing to do has perhaps misspelt a name."""
+    for address in addresses[: account.SHOWN_FILES]:
+        out.say(f"  {out.mark('open')} {address}  fits no pipeline (penstock run PIPELINE {address} says why)")
+    if len(addresses) > account.SHOWN_FILES:
+        out.say(f"  {out.mark('open')} … and {len(addresses) - account.SHOWN_FILES:,} more")
+    for address in addresses:
+        out.event("stray", address=address)
 
 
 def _is_duplicate(outcome: Outcome) -> bool:
@@ -94,13 +114,16 @@ def listener(out: Output, progress: Progress) -> Callable[[str, Run], None]:
     return hear
 
 
-def tell(runs: Sequence[Run], pipeline: str, out: Output, *, seconds: float, duplicates: Sequence[str] = ()) -> None:
+def tell(
+    runs: Sequence[Run], pipeline: str, out: Output, *, seconds: float, duplicates: Sequence[Generation] = ()
+) -> None:
     """The account of runs that are over; with `--json` its last line is `run_finished`."""
     for line in account.delivery_lines(runs, out):
         out.say(line)
-    for address in duplicates:
-        out.say(f"  {out.mark('open')} {address.removeprefix('landing/')}  already loaded (to load it again: --reload)")
-        out.event("delivery_duplicate", pipeline=pipeline, slot=address)
+    for item in duplicates:
+        name, word = item.slot.address.removeprefix("landing/"), _standing(item)
+        out.say(f"  {out.mark('open')} {name}  {word} (to load it again: --reload)")
+        out.event("delivery_duplicate", pipeline=pipeline, slot=item.slot.address)
     if not out.json:
         for error in account.failures(runs):
             out.fail(error)
@@ -110,6 +133,10 @@ def tell(runs: Sequence[Run], pipeline: str, out: Output, *, seconds: float, dup
     for name in names:
         own = [run for run in runs if run.pipeline == name]
         out.record(account.finished(own, name, duplicates=len(duplicates), seconds=seconds))
+
+
+def _standing(duplicate: Generation) -> str:
+    return "withdrawn, and the same file since" if duplicate.kind is Kind.WITHDRAWAL else "already loaded"
 
 
 def _past(stage: str) -> str:
