@@ -1,4 +1,4 @@
-"""A process that has everything imported and forks children on demand, so that a child costs milliseconds, not a second.
+"""A process that has everything imported and forks children on demand: a child costs milliseconds, not a second.
 
 Reads pickled commands, answers pickled replies. Children are real processes that can really be killed: at a crash
 point (`PENSTOCK_CRASH_AT`), or after a time.

@@ -186,13 +186,15 @@ def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path
         columns = {ROW: "BIGINT", **columns}
     listed = ", ".join(f"{quote_literal(name)}: '{kind}'" for name, kind in columns.items())
     line = max(_LINE, chunk.widest + 1)
+    # Unless it is told, the engine takes a line end inside the first quotes for that of all lines, and gives up.
+    newline = "\\r\\n" if chunk.newline == "\r\n" else "\\n"
     session.run("DROP TABLE IF EXISTS reject_errors")
     session.run("DROP TABLE IF EXISTS reject_scans")
     with readable(chunk.data, scratch) as path:
         origin = (
             f"read_csv({quote_literal(path)}, header = false, auto_detect = false, "
             f"delim = {quote_literal(chunk.delimiter)}, quote = {quote_literal(chunk.quote)}, "
-            f"escape = {quote_literal(chunk.quote)}, "
+            f"escape = {quote_literal(chunk.quote)}, new_line = '{newline}', "
             f"columns = {{{listed}}}, strict_mode = true, ignore_errors = true, store_rejects = true, "
             f"rejects_limit = 0, max_line_size = {line}, buffer_size = {2 * line})"
         )

@@ -1,0 +1,55 @@
+"""Files as tills write them, each read by the oracle and by a project: joined with others, alone, and in parts."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+
+import pytest
+from tests.faults.projects import machine_on, make_cafe
+
+from penstock.testing.exports import export
+from penstock.testing.oracle import Delivery, differences, expected
+
+DAY = datetime(2024, 3, 4, 9)  # noqa: DTZ001 - tills print local time
+LINE_ENDS_IN_QUOTES = (
+    b'04/03/2024 09:00,Leeds,"Ada\r\nBaker",Large Latte - 2.45,2.45,CASH,\r\n'
+    b"04/03/2024 09:01,Leeds,Bo,Large Mocha - 2.90,2.9,CASH,\r\n"
+    b"\r\n"
+    b"04/\xff3/2024 09:02,Leeds,Bo,Large Mocha - 2.90,2.9,CASH,\r\n"
+)
+"""Engines that look for the line end by themselves find the wrong one."""
+
+
+@pytest.fixture
+def cafe(tmp_path):
+    return make_cafe(tmp_path / "cafe")
+
+
+def wrong(cafe, files):
+    """How a project that was given these files differs from what the oracle says of them."""
+    deliveries = [Delivery(1, f"landing/leeds_04-03-2024_{number}.csv", data) for number, data in enumerate(files)]
+    for delivery in deliveries:
+        (cafe.folder / delivery.address).write_bytes(delivery.data)
+    with machine_on(cafe) as machine:
+        machine.project.intake.rescan()
+        machine.settle()
+        told = machine.told()
+        return [*differences(expected(deliveries, key=cafe.key), told), *machine.faults()]
+
+
+def test_many_small_files_together(cafe):
+    rng = random.Random(1)  # noqa: S311 - a test's dice
+    assert not wrong(cafe, [export(rng, "Leeds", DAY, rng.randrange(1, 15)).data for _ in range(150)])
+
+
+def test_a_file_of_many_parts(cafe, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_CHUNK_BYTES", "200000")
+    rng = random.Random(2)  # noqa: S311 - a test's dice
+    data = export(rng, "Leeds", DAY, 11000).data
+    assert len(data) > 1024 * 1024
+    assert not wrong(cafe, [data])
+
+
+def test_line_ends_in_the_first_quotes(cafe):
+    assert not wrong(cafe, [LINE_ENDS_IN_QUOTES])
