@@ -316,3 +316,23 @@ def test_a_reader_that_loses_a_row_fails_the_run(tmp_path, shop, careful):
         Relations(session, plan).start()
         with pytest.raises(RowsUnaccounted):
             ChunkPart(tally, lossy, plan).read_into(session, (), tmp_path)
+
+
+def test_a_column_that_differs_within_a_source_row_cannot_be_normalised_away(tmp_path):
+    shop = pipeline()
+    shop.sql("words", "SELECT id, unnest(string_split(name, ' ')) AS word FROM source")
+    shop.normalize("words", records=ps.owned("id", "word"))
+    shop.load_all(to=ps.lake())
+    with pytest.raises(StepFailed, match="not the same in all rows of one source row"):
+        Bench(tmp_path, shop).prepare(a__csv="1,green tea,2\n")
+
+
+def test_a_key_that_repeats_is_no_key(tmp_path):
+    shop = pipeline()
+    shop.sql("words", "SELECT id, 1 AS place, unnest(string_split(name, ' ')) AS word FROM source")
+    shop.normalize(
+        "words", records=ps.owned("id"), words=ps.owned("place", "word", refs=["records"], key=["record_id", "place"])
+    )
+    shop.load_all(to=ps.lake())
+    with pytest.raises(StepFailed, match="occurs more than once"):
+        Bench(tmp_path, shop).prepare(a__csv="1,green tea,2\n")

@@ -124,6 +124,21 @@ def owned_rows(name: str, table: Owned, normalization: Normalization, relation: 
     return f"SELECT {once}{listed}, r.{SLOT} AS {SLOT} FROM {relation} AS r{joins}"
 
 
+def lossy_rows(table: Owned, normalization: Normalization, relation: str) -> str:
+    """Counts the source rows of which a table at the grain of the source row would keep only one of several truths."""
+    entities = normalization.entities()
+    needs = (column for ref in table.refs if ref in entities for column in key_columns(entities[ref]))
+    listed = ", ".join(quote_identifier(column) for column in dict.fromkeys((*table.columns, *needs)))
+    told = f"SELECT DISTINCT {ROW}, {listed} FROM {relation}"
+    return f"SELECT count(*) FROM (SELECT {ROW} FROM ({told}) GROUP BY {ROW} HAVING count(*) > 1)"
+
+
+def repeated_keys(table: Owned, sql: str) -> str:
+    """Counts the keys that more than one of a table's rows would have."""
+    keys = ", ".join(quote_identifier(column) for column in table.key)
+    return f"SELECT count(*) FROM (SELECT {keys} FROM ({sql}) GROUP BY {keys} HAVING count(*) > 1)"
+
+
 def _same(ref: str, table: Entity) -> str:
     return " AND ".join(
         f"r.{quote_identifier(column)} IS NOT DISTINCT FROM k_{ref}.{quote_identifier(column)}"

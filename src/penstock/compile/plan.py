@@ -62,6 +62,10 @@ class TablePlan:
     """Selects the staged columns, `_slot`, and for contributions `_row`; reads `_good_` views and `_key_` tables."""
     combine: str = ""
     """For contributions: merges the parts of one slot; reads `_parts`."""
+    doubts: tuple[tuple[str, str], ...] = ()
+    """(query, what it would mean) for each count that must be 0, or re-joining would not give the rows back."""
+    whole: bool = False
+    """Each row of the relation must be one row of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +212,22 @@ def _tables(
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
             once = base != SOURCE and not declared.key
             sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=once)
-            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql))
+            doubts = _doubts(declared, normalization, base, sql, loading.to)
+            whole = bool(declared.key)
+            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, doubts=doubts, whole=whole))
     return tuple(tables), tuple(keys.items())
+
+
+def _doubts(
+    table: Owned, normalization: Normalization, base: str, sql: str, targets: tuple[Target, ...]
+) -> tuple[tuple[str, str], ...]:
+    """What must be counted before an owned table may stand for its relation. PostgreSQL's own key counts repeats."""
+    if not table.key:
+        query = normal.lossy_rows(table, normalization, GOOD + base)
+        return () if base == SOURCE else ((query, "its columns are not the same in all rows of one source row"),)
+    if all(target.kind == "postgres" for target in targets):
+        return ()
+    return ((normal.repeated_keys(table, sql), f"the key {', '.join(table.key)} occurs more than once"),)
 
 
 def _origin_of(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, table: Entity | Owned) -> str:

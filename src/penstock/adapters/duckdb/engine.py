@@ -26,7 +26,7 @@ from penstock.adapters.files.dialect import Limits
 from penstock.authoring.pipeline import SOURCE
 from penstock.compile.plan import GOOD, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
-from penstock.errors import CheckStopped, DataError, Suspended
+from penstock.errors import CheckStopped, DataError, StepFailed, Suspended
 from penstock.model.faults import point
 from penstock.model.rows import ROW, SEQUENCE, SLOT
 from penstock.model.slots import Generation, Standing
@@ -224,6 +224,24 @@ class _Preparing:
             self._stage_table(table, tallies)
 
     def _stage_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
+        before = sum(tally.rows[table.spec.name] for tally in tallies.values())
+        self._write_table(table, tallies)
+        self._prove_table(table, sum(tally.rows[table.spec.name] for tally in tallies.values()) - before)
+
+    def _prove_table(self, table: TablePlan, rows: int) -> None:
+        """Re-joining the tables of a normal form must give back the rows that they were made from."""
+        found = [(self.session.number(query), meaning) for query, meaning in table.doubts]
+        if table.whole:
+            relation = f"chunk.{quote_identifier(GOOD + table.relation)}"
+            found.append((self.session.number(f"SELECT count(*) FROM {relation}") - rows, "rows were lost or doubled"))
+        for count, meaning in found:
+            if count:
+                raise StepFailed(
+                    f"table {table.spec.name!r} does not give back the rows of {table.relation!r}: {meaning} ({count})",
+                    fix="declare the key that tells its rows apart, or move the column to the table that it belongs to",
+                )
+
+    def _write_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         if len(tallies) == 1:
             self._stage_one(table, next(iter(tallies.values())))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import duckdb
@@ -11,6 +12,7 @@ from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import UsageError
 
 _BATCH = 1000
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
 _READING = ("SELECT", "EXPLAIN", "MULTI")
 """Statements that change nothing; DuckDB reads WITH, FROM, VALUES, SHOW and DESCRIBE as SELECT, PIVOT as MULTI."""
 
@@ -41,15 +43,31 @@ class Inspection:
             if len(kinds) != 1 or kinds[0] not in _READING:
                 raise UsageError("a query is one SELECT", why="the tables are published by runs alone")
             cursor = self.connection.execute(sql)
+            columns = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
+            instants = [place for place, (_, kind) in enumerate(columns) if kind == _INSTANT]
+            if instants:
+                cursor = self.connection.execute(_in_utc(sql, len(columns), instants))
         except duckdb.Error as error:
             raise UsageError("the query cannot be run", why=str(error)) from None
-        names = [column[0] for column in cursor.description or ()]
-        return names, self._rows(cursor)
-
-    @staticmethod
-    def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-        while batch := cursor.fetchmany(_BATCH):
-            yield from batch
+        return [name for name, _ in columns], _rows(cursor, instants)
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _in_utc(sql: str, width: int, instants: Sequence[int]) -> str:
+    """The same query with its instants as times in UTC: DuckDB hands instants to Python only where pytz is."""
+    names = [f"c{place}" for place in range(width)]
+    items = ", ".join(f"timezone('UTC', {name})" if place in instants else name for place, name in enumerate(names))
+    return f"SELECT {items} FROM (\n{sql.rstrip().removesuffix(';')}\n) AS found({', '.join(names)})"
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, instants: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    while batch := cursor.fetchmany(_BATCH):
+        yield from (tuple(_instant(value, place in instants) for place, value in enumerate(row)) for row in batch) if (
+            instants
+        ) else batch
+
+
+def _instant(value: Any, meant: bool) -> Any:
+    return value.replace(tzinfo=UTC) if meant and value is not None else value

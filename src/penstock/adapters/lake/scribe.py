@@ -20,8 +20,8 @@ from penstock.model.shapes import Columns
 FANOUT = 16
 """How many files of one size are kept before they become one: a row is written about log16(n) times."""
 
-LARGE_ROWS = FANOUT**5
-"""A file of a million rows is never merged again."""
+LARGE_ROWS = FANOUT**4
+"""A file of 65,536 rows is not merged any more, so that no load pays for more than a million old rows."""
 
 FEW_RANGES = 20
 """So many ranges are told as conditions, which let whole row groups be skipped; more are joined."""

@@ -141,6 +141,12 @@ class RunContract:
         run = clerk.complete(run)
         assert (run.state, run.loaded) == (RunState.SUCCEEDED, {"orders": 4})
 
+    def test_a_run_shows_the_newer_version_of_the_same_bytes(self, clerk: Clerk) -> None:
+        clerk.deliver_all("ab")
+        clerk.release(clerk.complete(clerk.start(), b=SUSPENDED))
+        clerk.deliver("a", "A", "v2")
+        assert [item.content and item.content.version for item in clerk.start().generations] == ["v2", ""]
+
     def test_a_newer_delivery_settles_what_was_suspended(self, clerk: Clerk) -> None:
         clerk.deliver("leeds", "A")
         run = clerk.complete(clerk.start(), leeds=SUSPENDED)

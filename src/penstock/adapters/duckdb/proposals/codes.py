@@ -91,7 +91,7 @@ def bank(values: Values) -> Fit:
     return Fit(max(share, loose), 0.65 + 0.3 * share if share >= 0.6 else 0.0, why, proof=passing >= 0.6)
 
 
-_ACCOUNT = re.compile(r"(?=(?:.*\d){5})[\d\s\-/.]{5,26}")
+_ACCOUNT = re.compile(r"(?=(?:.*\d){5})[\d\s\-/]{5,26}")
 
 
 def account(values: Values) -> Fit:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from penstock.adapters.duckdb.proposals.checksums import digits, iban_shape
 from penstock.adapters.duckdb.proposals.vocabulary import fold, plain
@@ -43,7 +44,8 @@ def form(text: str) -> str:
 
 
 def _personal(cell: str) -> bool:
-    return bool(re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", cell)) or iban_shape(cell) or len(digits(cell)) >= 9
+    number = len(digits(cell)) >= 9 and len(cell) <= 30
+    return bool(re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", cell)) or iban_shape(cell) or number
 
 
 def is_header(first: Row, rest: Sequence[Row]) -> bool:
@@ -54,14 +56,21 @@ def is_header(first: Row, rest: Sequence[Row]) -> bool:
     columns = [[_cell(row[place]) for row in rest if place < len(row)] for place in range(len(cells))]
     if not rest:
         return all(plain(cell) or bool(_SNAKE.fullmatch(cell)) for cell in cells if cell)
-    return sum(_vote(cell, column) for cell, column in zip(cells, columns, strict=True)) > 0
+    counted = _counts_up(cells)
+    return sum(_vote(cell, column, counted) for cell, column in zip(cells, columns, strict=True)) > 0
 
 
 def _cell(text: str | None) -> str:
     return (text or "").strip()[:_LONGEST]
 
 
-def _vote(cell: str, column: Sequence[str]) -> float:
+def _counts_up(cells: Sequence[str]) -> bool:
+    """Whether numbers in the first line go up by one or down: years or places that head a matrix."""
+    numbers = [int(cell) for cell in cells if cell.isascii() and cell.isdecimal() and len(cell) <= 4]
+    return len(numbers) >= 3 and {second - first for first, second in pairwise(numbers)} in ({1}, {-1})
+
+
+def _vote(cell: str, column: Sequence[str], counted: bool) -> float:  # noqa: FBT001  part of what the line says
     """How much one column speaks for a header (above 0) or against one."""
     held = [text for text in column if text]
     if not cell:
@@ -71,6 +80,8 @@ def _vote(cell: str, column: Sequence[str]) -> float:
         return max(word, 0.5)
     forms = Counter(map(form, held))
     usual, count = forms.most_common(1)[0]
+    if counted and form(cell) == "number":
+        return 0.5
     if count >= 0.9 * len(held) and usual != "text":
         return -2.0 if form(cell) == usual else 2.0
     if cell in held:

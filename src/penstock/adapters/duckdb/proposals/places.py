@@ -40,7 +40,7 @@ def birth(values: Values) -> Fit:
 
 _POSTCODES = re.compile(
     r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z][ -]?\d[A-Z]\d|\d{4} ?[A-Z]{2}|\d{5}-\d{4}|\d{2}-\d{3}|\d{3} \d{2}"
-    r"|〒?\d{3}-\d{4}|\d{4}-\d{3}|\d{5}-\d{3}|[A-Z]{1,2}-\d{4,5}|[A-Z]\d[\dW] ?[A-Z\d]{4}",
+    r"|〒?\d{3}-\d{4}|\d{4}-\d{3}|\d{5}-\d{3}|[A-Z]{1,2}-\d{4,5}|[A-Z]\d[\dW] ?(?=\d*[A-Z])[A-Z\d]{4}",
     re.IGNORECASE,
 )
 _PLACED = re.compile(r"(?=.*\d)[A-Z\d][A-Z\d \-]{1,8}[A-Z\d]", re.IGNORECASE)

@@ -91,35 +91,35 @@ _ATTRIBUTES = """id ids no nr num nummer number numero numer numbers code kode c
     value points balance language lang sprache gender sex key hash token uuid guid preference номер код тип 番号
     编号 번호 cislo szam numara since index ref reference referenz consent verified"""
 
-_THINGS = """order orders bestellung bestellnummer auftrag auftragsnummer commande pedido ordine encomenda
-    zamowienie заказ 注文 订单 주문 bestelling ordernummer invoice rechnung rechnungsnummer facture factura
-    fattura fatura faktura счет 発票 发票 receipt beleg product products produkt produkte produit producto
-    prodotto produto товар продукт 商品 产品 제품 item items artikel article articulo articolo artigo sku ean
-    gtin isbn issn asin barcode upc imei serial seriennummer amount betrag montant importe importo valor kwota
-    сумма 金額 金额 금액 price preis prix precio prezzo preco cena цена 価格 价格 prijs pris total summe gesamt
-    somme totale cost kosten cout costo quantity qty menge quantite cantidad quantita quantidade ilosc
-    количество 数量 수량 aantal antal city stadt ort ville ciudad citta cidade miasto город 都市 城市 도시 stad
-    kaupunki sehir mesto varos town place location lieu lugar country land pays pais paese kraj страна 国 국가
-    region provincia province county bundesland branch filiale filial agence sucursal agenzia oddzial filiaal
-    филиал store shop laden magasin tienda negozio loja sklep магазин 店舗 门店 매장 winkel butik company firma
-    unternehmen entreprise empresa azienda компания 会社 公司 회사 bedrijf foretag supplier lieferant
-    fournisseur proveedor fornitore vendor manufacturer hersteller brand marke marque marca marka бренд ブランド
-    品牌 category kategorie categorie categoria type typ tipo status state currency waehrung devise moneda
-    valuta date datum fecha data дата 日付 日期 날짜 dato time zeit uhrzeit heure hora ora czas время 時刻 时间
-    시간 tijd tid timestamp zeitstempel created updated modified ts event events ereignis project projekt projet
-    proyecto version build release file filename datei dateiname fichier archivo path url link tracking
-    trackingnumber sendungsnummer batch lot charge shipment delivery lieferung livraison warehouse lager
-    entrepot station bahnhof gare estacion stop device geraet title titel titre titulo titolo titulo book buch
-    livre libro film movie song album course kurs cours curso department abteilung service campaign kampagne
-    payment zahlung zahlungsart paiement pago pagamento method description beschreibung beschrijving descripcion
-    descrizione comment kommentar note notes notiz text message nachricht size groesse taille colour color farbe
-    couleur weight gewicht table column field server host hostname domain browser os session transaction
-    transaktion transaktionsnummer temperature latitude longitude lat lon long lng hours duration rate vehicle
-    plate sensor reading room zone area forecast model modell modele menu dish gericht plat plato piatto recipe
-    ingredient airline flight flug publisher verlag genre topic team club school university league species breed
-    language subject published publication erscheinungsdatum veroeffentlicht founded gegruendet hired released
-    opened expiry expires ablaufdatum lastseen author artist kunstlaeufer hotel restaurant museum gene protein
-    symbol ticker"""
+_THINGS = """start end begin ende beginn debut fin inicio order orders bestellung bestellnummer auftrag
+    auftragsnummer commande pedido ordine encomenda zamowienie заказ 注文 订单 주문 bestelling ordernummer
+    invoice rechnung rechnungsnummer facture factura fattura fatura faktura счет 発票 发票 receipt beleg product
+    products produkt produkte produit producto prodotto produto товар продукт 商品 产品 제품 item items artikel
+    article articulo articolo artigo sku ean gtin isbn issn asin barcode upc imei serial seriennummer amount
+    betrag montant importe importo valor kwota сумма 金額 金额 금액 price preis prix precio prezzo preco cena
+    цена 価格 价格 prijs pris total summe gesamt somme totale cost kosten cout costo quantity qty menge quantite
+    cantidad quantita quantidade ilosc количество 数量 수량 aantal antal city stadt ort ville ciudad citta
+    cidade miasto город 都市 城市 도시 stad kaupunki sehir mesto varos town place location lieu lugar country
+    land pays pais paese kraj страна 国 국가 region provincia province county bundesland branch filiale filial
+    agence sucursal agenzia oddzial filiaal филиал store shop laden magasin tienda negozio loja sklep магазин
+    店舗 门店 매장 winkel butik company firma unternehmen entreprise empresa azienda компания 会社 公司 회사
+    bedrijf foretag supplier lieferant fournisseur proveedor fornitore vendor manufacturer hersteller brand
+    marke marque marca marka бренд ブランド 品牌 category kategorie categorie categoria type typ tipo status
+    state currency waehrung devise moneda valuta date datum fecha data дата 日付 日期 날짜 dato time zeit
+    uhrzeit heure hora ora czas время 時刻 时间 시간 tijd tid timestamp zeitstempel created updated modified ts
+    event events ereignis project projekt projet proyecto version build release file filename datei dateiname
+    fichier archivo path url link tracking trackingnumber sendungsnummer batch lot charge shipment delivery
+    lieferung livraison warehouse lager entrepot station bahnhof gare estacion stop device geraet title titel
+    titre titulo titolo titulo book buch livre libro film movie song album course kurs cours curso department
+    abteilung service campaign kampagne payment zahlung zahlungsart paiement pago pagamento method description
+    beschreibung beschrijving descripcion descrizione comment kommentar note notes notiz text message nachricht
+    size groesse taille colour color farbe couleur weight gewicht table column field server host hostname domain
+    browser os session transaction transaktion transaktionsnummer temperature latitude longitude lat lon long
+    lng hours duration rate vehicle plate sensor reading room zone area forecast model modell modele menu dish
+    gericht plat plato piatto recipe ingredient airline flight flug publisher verlag genre topic team club
+    school university league species breed language subject published publication erscheinungsdatum
+    veroeffentlicht founded gegruendet hired released opened expiry expires ablaufdatum lastseen author artist
+    kunstlaeufer hotel restaurant museum gene protein symbol ticker"""
 
 COMPANY = frozenset(
     """ltd limited gmbh inc llc corp corporation ag plc sarl srl spa bv nv oy ab as co company kg ohg ug sa sl
@@ -138,18 +138,20 @@ STREETS = frozenset(
 )
 
 COMMON = frozenset(
-    """tea coffee latte chai mocha espresso cappuccino chocolate cake bread juice water milk cream cheese pizza
-        pasta salad soup burger sandwich beer wine premium classic deluxe organic fresh large small medium
-        regular mini pro plus max ultra set pack kit box bag bottle case cable adapter charger lamp chair table
-        desk shirt jacket shoes socks hat blue red green black white grey brown yellow pink golden silver wooden
-        steel cotton leather wireless electric smart digital portable mountain city lake river north south east
-        west new saint san los las el la upper lower port fort beach island bay creek falls spring springs
-        valley grand royal old""".split()
+    """county township parish borough district province state republic tea coffee latte chai mocha espresso
+        cappuccino chocolate cake bread juice water milk cream cheese pizza pasta salad soup burger sandwich
+        beer wine premium classic deluxe organic fresh large small medium regular mini pro plus max ultra set
+        pack kit box bag bottle case cable adapter charger lamp chair table desk shirt jacket shoes socks hat
+        blue red green black white grey brown yellow pink golden silver wooden steel cotton leather wireless
+        electric smart digital portable mountain city lake river north south east west new saint san los las el
+        la upper lower port fort beach island bay creek falls spring springs valley grand royal old""".split()
 )  # fmt: skip
 
 _LETTERS = {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+")
+_SENTENCE = 7
+"""A header of more words is a question of a survey: what it speaks of need not be what the answers hold."""
 _VAGUE = re.compile(
     r"(column|col|field|feld|spalte|var|attr|f|c|v|x|a|unnamed|value|wert|data|info|misc|key|other)?\d*"
 )
@@ -217,7 +219,7 @@ def hint(header: str) -> Hint:
     """Read a header. An empty or counted one (`col7`) says nothing, for or against."""
     tokens = words(header)
     joined = "".join(tokens)
-    if _VAGUE.fullmatch(joined):
+    if _VAGUE.fullmatch(joined) or len(tokens) > _SENTENCE:
         return Hint({})
     kinds = {kind: 1.0 for kind in KINDS if _names(tokens, _STRONG[kind])}
     if set(tokens) & _set(_CARDWORDS):
