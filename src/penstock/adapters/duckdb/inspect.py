@@ -64,10 +64,9 @@ def _in_utc(sql: str, width: int, instants: Sequence[int]) -> str:
 
 def _rows(cursor: duckdb.DuckDBPyConnection, instants: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     while batch := cursor.fetchmany(_BATCH):
-        yield from (tuple(_instant(value, place in instants) for place, value in enumerate(row)) for row in batch) if (
-            instants
-        ) else batch
+        yield from (_dated(row, instants) for row in batch) if instants else batch
 
 
-def _instant(value: Any, meant: bool) -> Any:
-    return value.replace(tzinfo=UTC) if meant and value is not None else value
+def _dated(row: tuple[Any, ...], instants: Sequence[int]) -> tuple[Any, ...]:
+    known = {place: row[place].replace(tzinfo=UTC) for place in instants if row[place] is not None}
+    return tuple(known.get(place, value) for place, value in enumerate(row))
