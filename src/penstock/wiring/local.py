@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import os
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock.adapters.files.landing import LANDING, FolderLanding
-from penstock.adapters.files.zones import FolderZones
+from penstock.adapters.files.landing import LANDING
 from penstock.errors import UnknownName, UsageError, nearest
-from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.runs import Run, RunState
-from penstock.model.settings import LOCAL, Settings
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
 from penstock.runtime.healing import Reject, Selection, check_edits, judged, patches
-from penstock.runtime.intake import Intake, Match, explain, matches
+from penstock.runtime.intake import Match, explain, matches
 from penstock.runtime.reconcile import Difference, compare_destination, compare_landing, unfinished
 from penstock.runtime.supervisor import Rhythm, Supervisor
-from penstock.runtime.worker import Equipment, Listener, Worker, ignore, utc_now
-from penstock.wiring import definitions
+from penstock.runtime.worker import Listener, Worker, ignore
 from penstock.wiring import settings as reading
+from penstock.wiring.parts import Parts
 
 if TYPE_CHECKING:
-    from penstock.adapters.duckdb.engine import DuckEngine
     from penstock.adapters.files.watch import Watcher
     from penstock.authoring.pipeline import Pipeline
-    from penstock.authoring.tables import Target
-    from penstock.compile.plan import Plan
-    from penstock.runtime.ports import Destination
     from penstock.wiring.proving import Trial
 
 POLL_SECONDS = 0.02
@@ -71,136 +60,8 @@ def _ignored(_: object) -> None:
     """The answer does not matter."""
 
 
-class Project:
+class Project(Parts):
     """Everything that a command needs, opened when it is first used."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._stack = ExitStack()
-        self.landing = FolderLanding(self.zones_folder)
-        self.zones = FolderZones(self.zones_folder)
-        self.clock = utc_now
-
-    # --- parts ---------------------------------------------------------------------------------------------------
-
-    @property
-    def zones_folder(self) -> Path:
-        return self.settings.folder / self.settings.zones
-
-    @property
-    def store(self) -> Path:
-        return self.settings.folder / self.settings.store
-
-    @cached_property
-    def pipelines(self) -> dict[str, Pipeline]:
-        """The declared pipelines. Raises `DefinitionError`."""
-        return definitions.load(self.settings.folder)
-
-    @cached_property
-    def plans(self) -> dict[str, Plan]:
-        """The compiled pipelines. Raises `DefinitionError`."""
-        from penstock.compile.plan import compile_pipeline
-
-        return {name: compile_pipeline(pipeline) for name, pipeline in self.pipelines.items()}
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """The ledger itself, or a line to the process that holds it."""
-        from penstock.adapters.sqlite import open_ledger
-
-        self.store.mkdir(parents=True, exist_ok=True)
-        return self._stack.enter_context(open_ledger(self.store))
-
-    @cached_property
-    def engine(self) -> DuckEngine:
-        return self.make_engine()
-
-    def make_engine(self, *, landing: FolderLanding | None = None, chunk_bytes: int = 0) -> DuckEngine:
-        """An engine; tests of a pipeline give it a landing zone of their own, and smaller chunks."""
-        from penstock.adapters.duckdb.engine import DuckEngine
-        from penstock.adapters.duckdb.session import Key, Resources
-        from penstock.adapters.files.dialect import Limits
-        from penstock.adapters.secrets import privacy_keys
-
-        key = None
-        if any(plan.reading.keyed for plan in self.plans.values()):
-            keys = privacy_keys(self.secrets, generate=self.settings.environment == LOCAL)
-            key = Key(keys.current, keys.key)
-        resources = Resources(
-            self.store / "scratch",
-            f"{self.settings.memory_limit}B",
-            self.settings.threads,
-            chunk_bytes or self.settings.chunk_bytes,
-        )
-        limits = Limits(file_bytes=self.settings.limits.expanded_bytes, ratio=self.settings.limits.expansion)
-        place = landing or self.landing
-        return DuckEngine(place, place.zones, resources, key, limits)
-
-    @cached_property
-    def secrets(self) -> Any:
-        return reading.open_secrets(self.settings)
-
-    @cached_property
-    def destinations(self) -> dict[str, Destination]:
-        """Every destination that a pipeline loads to, by `kind:name`."""
-        targets = {target for plan in self.plans.values() for target in plan.targets}
-        return {f"{target.kind}:{target.name}": self._destination(target) for target in sorted(targets, key=str)}
-
-    def _destination(self, target: Target) -> Destination:
-        if target.kind == "lake":
-            from penstock.adapters.lake import Lake
-
-            lake = Lake(self.zones_folder / "curated")
-            self._stack.callback(lake.close)
-            return lake
-        from penstock.adapters.postgres import Postgres
-        from penstock.adapters.secrets import destination_url
-
-        url = destination_url(self.settings, self.secrets, target.name)
-        destination = Postgres(url, target.schema, workdir=self.store / "scratch")
-        self._stack.callback(destination.close)
-        return destination
-
-    @cached_property
-    def equipment(self) -> Equipment:
-        """What a worker of this process works with."""
-        settings = self.settings
-        return Equipment(
-            self.ledger,
-            self.engine,
-            self.zones,
-            self.hardened_plans(),
-            self.destinations,
-            ClaimLimits(
-                settings.limits.batch_files, settings.limits.batch_bytes, timedelta(seconds=settings.lease_seconds)
-            ),
-            RetryPolicy(
-                settings.retry.attempts,
-                timedelta(seconds=settings.retry.first_seconds),
-                timedelta(seconds=settings.retry.longest_seconds),
-                settings.retry.deaths,
-            ),
-            self.clock,
-        )
-
-    def hardened_plans(self) -> dict[str, Plan]:
-        """The plans, with the environment's word on `hard` where it has one."""
-        hard = self.settings.hard
-        return {name: plan if hard is None else replace(plan, hard=hard) for name, plan in self.plans.items()}
-
-    @cached_property
-    def intake(self) -> Intake:
-        return Intake(self.ledger, self.landing, self.pipelines, self.clock)
-
-    @property
-    def fingerprints(self) -> dict[str, str]:
-        return {name: plan.fingerprint for name, plan in self.plans.items()}
-
-    @property
-    def worker_name(self) -> str:
-        return f"{socket.gethostname()}-{os.getpid()}"
-
-    # --- doing ---------------------------------------------------------------------------------------------------
 
     def pipeline(self, name: str) -> Pipeline:
         """A pipeline by name. Raises `UnknownName` with the nearest one."""
@@ -483,9 +344,6 @@ class Project:
                 if current:
                     found[str(slot)] = current.standing
         return found
-
-    def close(self) -> None:
-        self._stack.close()
 
 
 @contextmanager

@@ -1,0 +1,159 @@
+"""The parts of a project on one machine, each opened when it is first used: ledger, engine, destinations, intake."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from penstock.adapters.files.landing import FolderLanding
+from penstock.adapters.files.zones import FolderZones
+from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.model.settings import LOCAL, Settings
+from penstock.runtime.intake import Intake
+from penstock.runtime.worker import Equipment, utc_now
+from penstock.wiring import definitions
+from penstock.wiring import settings as reading
+
+if TYPE_CHECKING:
+    from penstock.adapters.duckdb.engine import DuckEngine
+    from penstock.authoring.pipeline import Pipeline
+    from penstock.authoring.tables import Target
+    from penstock.compile.plan import Plan
+    from penstock.runtime.ports import Destination
+
+
+class Parts:
+    """What a project is made of. Nothing here decides anything."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._stack = ExitStack()
+        self.landing = FolderLanding(self.zones_folder)
+        self.zones = FolderZones(self.zones_folder)
+        self.clock = utc_now
+
+    @property
+    def zones_folder(self) -> Path:
+        return self.settings.folder / self.settings.zones
+
+    @property
+    def store(self) -> Path:
+        return self.settings.folder / self.settings.store
+
+    @cached_property
+    def pipelines(self) -> dict[str, Pipeline]:
+        """The declared pipelines. Raises `DefinitionError`."""
+        return definitions.load(self.settings.folder)
+
+    @cached_property
+    def plans(self) -> dict[str, Plan]:
+        """The compiled pipelines. Raises `DefinitionError`."""
+        from penstock.compile.plan import compile_pipeline
+
+        return {name: compile_pipeline(pipeline) for name, pipeline in self.pipelines.items()}
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger itself, or a line to the process that holds it."""
+        from penstock.adapters.sqlite import open_ledger
+
+        self.store.mkdir(parents=True, exist_ok=True)
+        return self._stack.enter_context(open_ledger(self.store))
+
+    @cached_property
+    def engine(self) -> DuckEngine:
+        return self.make_engine()
+
+    def make_engine(self, *, landing: FolderLanding | None = None, chunk_bytes: int = 0) -> DuckEngine:
+        """An engine; tests of a pipeline give it a landing zone of their own, and smaller chunks."""
+        from penstock.adapters.duckdb.engine import DuckEngine
+        from penstock.adapters.duckdb.session import Key, Resources
+        from penstock.adapters.files.dialect import Limits
+        from penstock.adapters.secrets import privacy_keys
+
+        key = None
+        if any(plan.reading.keyed for plan in self.plans.values()):
+            keys = privacy_keys(self.secrets, generate=self.settings.environment == LOCAL)
+            key = Key(keys.current, keys.key)
+        resources = Resources(
+            self.store / "scratch",
+            f"{self.settings.memory_limit}B",
+            self.settings.threads,
+            chunk_bytes or self.settings.chunk_bytes,
+        )
+        limits = Limits(file_bytes=self.settings.limits.expanded_bytes, ratio=self.settings.limits.expansion)
+        place = landing or self.landing
+        return DuckEngine(place, place.zones, resources, key, limits)
+
+    @cached_property
+    def secrets(self) -> Any:
+        return reading.open_secrets(self.settings)
+
+    @cached_property
+    def destinations(self) -> dict[str, Destination]:
+        """Every destination that a pipeline loads to, by `kind:name`."""
+        targets = {target for plan in self.plans.values() for target in plan.targets}
+        return {f"{target.kind}:{target.name}": self._destination(target) for target in sorted(targets, key=str)}
+
+    def _destination(self, target: Target) -> Destination:
+        if target.kind == "lake":
+            from penstock.adapters.lake import Lake
+
+            lake = Lake(self.zones_folder / "curated")
+            self._stack.callback(lake.close)
+            return lake
+        from penstock.adapters.postgres import Postgres
+        from penstock.adapters.secrets import destination_url
+
+        url = destination_url(self.settings, self.secrets, target.name)
+        destination = Postgres(url, target.schema, workdir=self.store / "scratch")
+        self._stack.callback(destination.close)
+        return destination
+
+    @cached_property
+    def equipment(self) -> Equipment:
+        """What a worker of this process works with."""
+        settings = self.settings
+        return Equipment(
+            self.ledger,
+            self.engine,
+            self.zones,
+            self.hardened_plans(),
+            self.destinations,
+            ClaimLimits(
+                settings.limits.batch_files, settings.limits.batch_bytes, timedelta(seconds=settings.lease_seconds)
+            ),
+            RetryPolicy(
+                settings.retry.attempts,
+                timedelta(seconds=settings.retry.first_seconds),
+                timedelta(seconds=settings.retry.longest_seconds),
+                settings.retry.deaths,
+            ),
+            self.clock,
+        )
+
+    def hardened_plans(self) -> dict[str, Plan]:
+        """The plans, with the environment's word on `hard` where it has one."""
+        hard = self.settings.hard
+        return {name: plan if hard is None else replace(plan, hard=hard) for name, plan in self.plans.items()}
+
+    @cached_property
+    def intake(self) -> Intake:
+        return Intake(self.ledger, self.landing, self.pipelines, self.clock)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        return {name: plan.fingerprint for name, plan in self.plans.items()}
+
+    @property
+    def worker_name(self) -> str:
+        return f"{socket.gethostname()}-{os.getpid()}"
+
+    def close(self) -> None:
+        self._stack.close()
