@@ -13,7 +13,7 @@ from penstock.adapters.lake.loading import publish, shown, told
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
 from penstock.adapters.lake.scribe import Shelf, scan
 from penstock.adapters.lake.slots import Slots, read
-from penstock.adapters.lake.snapshots import SLOTS, Ground
+from penstock.adapters.lake.snapshots import SLOTS, Ground, Retention
 from penstock.adapters.staged import Reader
 from penstock.compile.sql import quote_identifier
 from penstock.model.loads import Verdict, judge
@@ -57,7 +57,7 @@ class Lake:
         memory: str = MEMORY,
     ) -> None:
         self._ground = Ground(folder)
-        self._grace, self._keep = grace, keep
+        self._retention = Retention(grace, keep)
         self._reader = Reader(scratch or folder / ".scratch", memory)
         self._turn = threading.Lock()
         self._known: dict[str, tuple[tuple[Segment, ...], Slots]] = {}
@@ -82,7 +82,7 @@ class Lake:
             for change in published.changes:
                 slots.add(change.record)
             self._known[load.pipeline] = (published.manifest.segments, slots)
-            self._ground.collect(published.manifest, datetime.now(UTC), self._grace, self._keep)
+            self._ground.collect(published.manifest, datetime.now(UTC), self._retention)
         return done
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
@@ -116,7 +116,8 @@ class Lake:
         """Remove replaced snapshots now, by default those whose grace period is over."""
         with self._turn, self._ground.locked(pipeline):
             manifest = self._ground.current(pipeline)
-            self._ground.collect(manifest, datetime.now(UTC), self._grace if grace is None else grace, keep)
+            retention = Retention(self._retention.grace if grace is None else grace, keep, manifest.number)
+            self._ground.collect(manifest, datetime.now(UTC), retention)
 
     def close(self) -> None:
         self._reader.close()

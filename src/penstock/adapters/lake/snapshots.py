@@ -18,6 +18,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def storage(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageUnavailable(what, why=error.strerror or type(error).__name__) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a replaced snapshot stays, how many stay in any case, and how many are removed in one go."""
+
+    grace: timedelta
+    keep: int
+    at_once: int = 8
+    """More than one load makes, so that a backlog shrinks; few, so that no load pays for all of it."""
 
 
 class Ground:
@@ -126,13 +137,14 @@ class Ground:
             point("lake.after_flip")
             persist(home)
 
-    def collect(self, manifest: Manifest, now: datetime, grace: timedelta, keep: int) -> None:
+    def collect(self, manifest: Manifest, now: datetime, retention: Retention) -> None:
         """Remove snapshots that have been replaced for longer than the grace period, up to the first leased one."""
         home = self.home(manifest.pipeline)
-        for number in range(manifest.oldest, manifest.number - keep + 1):
+        first = self.oldest(manifest)
+        for number in range(first, min(manifest.number - retention.keep + 1, first + retention.at_once)):
             with suppress(FileNotFoundError):
                 replaced = (home / str(number + 1) / MANIFEST).stat().st_mtime
-                if now.timestamp() - replaced < grace.total_seconds():
+                if now.timestamp() - replaced < retention.grace.total_seconds():
                     return
             if not _removed(home / str(number)):
                 return
