@@ -281,18 +281,20 @@ class Project(Parts):
             return _columns_and_rows(chosen.rows(sql))  # type: ignore[attr-defined]
         from penstock.adapters.duckdb.inspect import Inspection
 
-        inspection = Inspection(self.lake_tables(name))
+        relations, files = self._published(name)
+        inspection = Inspection(relations, files)
         self._stack.callback(inspection.close)
         return inspection.query(sql)
 
-    def lake_tables(self, name: str) -> dict[str, list[str]]:
-        """The published files of every table of a lake."""
-        lake = self.destinations[name]
-        found: dict[str, list[str]] = {}
+    def _published(self, name: str) -> tuple[dict[str, str], list[str]]:
+        """Every table of a lake as a relation of SQL, and the files behind them, which stay until all is closed."""
+        relations: dict[str, str] = {}
+        files: list[str] = []
         for pipeline in self.pipelines:
-            views = lake.query_views(pipeline)  # type: ignore[attr-defined]
-            found |= {table: list(files) for table, files in views.items()}
-        return found
+            snapshot = self._stack.enter_context(self.destinations[name].reading(pipeline))  # type: ignore[attr-defined]
+            relations |= snapshot.relations
+            files += (file for paths in snapshot.files.values() for file in paths)
+        return relations, files
 
     # --- serving -------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -20,17 +20,13 @@ _READING = ("SELECT", "EXPLAIN", "MULTI")
 class Inspection:
     """A connection over published Parquet files, with nothing else within reach."""
 
-    def __init__(self, tables: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, relations: Mapping[str, str], files: Iterable[str]) -> None:
+        """`relations` maps each table to SQL that reads it from some of the files."""
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
-        folders = {file.rsplit("/", 1)[0] for files in tables.values() for file in files}
-        for name, files in tables.items():
-            if files:
-                listed = ", ".join(quote_literal(file) for file in files)
-                self.connection.execute(
-                    f"CREATE VIEW {quote_identifier(name)} AS "
-                    f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"
-                )
+        folders = {file.rsplit("/", 1)[0] for file in files}
+        for name, relation in relations.items():
+            self.connection.execute(f"CREATE VIEW {quote_identifier(name)} AS FROM {relation}")
         allowed = ", ".join(quote_literal(f"{folder}/") for folder in sorted(folders))
         self.connection.execute(f"SET allowed_directories = [{allowed}]")
         self.connection.execute("SET enable_external_access = false")
