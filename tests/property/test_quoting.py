@@ -17,15 +17,16 @@ TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 @example("'; DROP TABLE t; --")
 @example("\\'")
 def test_a_text_arrives_as_it_is(text):
-    row = duckdb.execute(f"SELECT {quote_literal(text)}").fetchone()
-    assert row == (text,)
+    with duckdb.connect() as connection:
+        assert connection.execute(f"SELECT {quote_literal(text)}").fetchall() == [(text,)]
 
 
 @given(TEXTS.filter(bool))
 @example('x" AS y, "z')
 def test_a_name_is_one_name(name):
-    found = duckdb.execute(f"SELECT 1 AS {quote_identifier(name)}")
-    assert [column[0] for column in found.description] == [name]
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT 1 AS {quote_identifier(name)}")
+        assert [column[0] for column in found.description] == [name]
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b"])
