@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 from tests.faults.projects import WAREHOUSE
 
 from penstock.adapters.postgres import Postgres
+from penstock.errors import PenstockError
 from penstock.testing.machine import accounts, carry_out, disagreements, left_behind
 from penstock.testing.oracle import Told
 from penstock.testing.readers import lake_tables, postgres_tables
@@ -78,4 +81,67 @@ def recover_and_report(folder, dead=()):
     return report(folder)
 
 
-ACTS = {act.__name__: act for act in (work, change, recover_and_report)}
+def receive(folder, file, dead=()):
+    """A person names a file that lies elsewhere: the code of what went wrong, if anything did."""
+    with opened(folder) as project:
+        try:
+            project.receive("cafe", Path(file))
+        except PenstockError as error:
+            return error.code
+    return ""
+
+
+def look(folder, dead=()):
+    """Every run's state and the code of its error, newest first; and how much is left to do."""
+    with opened(folder) as project:
+        runs = [(run.state.value, (run.error or {}).get("code", "")) for run in project.ledger.runs()]
+        return runs, project.ledger.pending()
+
+
+def loads(folder, dead=()):
+    """Which worker loaded each generation. Raises where one was loaded twice."""
+    with opened(folder) as project:
+        events = project.ledger.events(limit=100_000)
+    claimed = {event.subject: event.data["worker"] for event in events if event.type in ("run.started", "run.resumed")}
+    found = {}
+    for event in events:
+        if event.type == "generation.loaded":
+            name = (event.subject, event.data["number"])
+            assert name not in found, f"{name} was loaded twice"
+            found[name] = claimed[event.data["run"]]
+    return found
+
+
+def serve(folder, until, journal, dead=()):
+    """A supervisor with its worker in one process, until a file appears. Its log's actions and codes go to another."""
+    handler = logging.FileHandler(journal)
+    handler.setFormatter(logging.Formatter("%(action)s %(code)s", defaults={"action": "", "code": ""}))
+    logging.getLogger("penstock").addHandler(handler)
+    with opened(folder, dead) as project:
+        supervisor = project.supervisor(workers=0)
+        worker = threading.Thread(target=supervisor.run)
+        worker.start()
+        while not Path(until).exists():
+            time.sleep(0.02)
+        supervisor.stop()
+        worker.join()
+
+
+def serve_and_pause(paused, go, **options):
+    """The same; in the middle of its first COPY it says so, and waits until it may go on."""
+    from psycopg import Copy
+
+    write = Copy.write
+
+    def pausing(self, buffer):
+        write(self, buffer)
+        if not Path(paused).exists():
+            Path(paused).touch()
+            while not Path(go).exists():
+                time.sleep(0.01)
+
+    Copy.write = pausing
+    serve(**options)
+
+
+ACTS = {act.__name__: act for act in (work, change, recover_and_report, receive, look, loads, serve, serve_and_pause)}

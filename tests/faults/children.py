@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,11 +39,6 @@ class Nursery:
     def wait(self, child, kill_after=None):
         return self._ask(do="wait", child=child[0], answer=child[1], kill_after=kill_after)
 
-    def run(self, act, told, *, kill_after=None, **options):
-        """(exit status, answer, seconds, process id)"""
-        child = self.start(act, told, **options)
-        return *self.wait(child, kill_after), child[0]
-
 
 @contextmanager
 def nursery():
@@ -63,17 +59,32 @@ class Family:
         self.environment = environment(url) | ({BULK: "1"} if bulk else {})
         self.dead, self.history, self._report = [], History(), None
 
-    def run(self, act, *, crash_at="", kill_after=None, **options):
-        """Whether the child was killed."""
+    def start(self, act, *, crash_at="", **options):
         told = self.environment | ({VARIABLE: crash_at} if crash_at else {})
-        options |= {"folder": str(self.cafe.folder), "dead": tuple(self.dead)}
-        status, answer, _, child = self.nursery.run(act, told, kill_after=kill_after, **options)
+        return self.nursery.start(act, told, folder=str(self.cafe.folder), dead=tuple(self.dead), **options)
+
+    def run(self, act, *, kill_after=None, **options):
+        """Whether the child was killed."""
+        return self.end(self.start(act, **options), act, kill_after)
+
+    def end(self, started, act, kill_after=None):
+        """Wait for a child: whether it was killed."""
+        status, answer, _ = self.nursery.wait(started, kill_after)
+        child = started[0]
         if status == KILLED:
             self.dead.append(child)
             return True
         assert status == 0, f"{act} ended with {status}"
         self._report = answer or self._report
         return False
+
+    def look(self):
+        """Every run's state and error code, newest first; how much is left to do."""
+        return self.ask("look")
+
+    def ask(self, act, **options):
+        """What a child finds out that changes nothing."""
+        return self.nursery.wait(self.start(act, **options))[1]
 
     def generations(self, address):
         """How many there were at the last report."""
@@ -99,3 +110,44 @@ class Family:
 
     def faults(self):
         return self._report[1]
+
+
+class Service:
+    """A supervisor in a child of its own."""
+
+    def __init__(self, family, act, **options):
+        self.family, self.act = family, act
+        folder = family.cafe.folder / ".penstock"
+        folder.mkdir(exist_ok=True)
+        self._until, self._journal = folder / "enough", folder / "journal"
+        self._child = family.start(act, until=str(self._until), journal=str(self._journal), **options)
+
+    def told(self):
+        """The actions and error codes that it has logged."""
+        return self._journal.read_text().splitlines() if self._journal.exists() else []
+
+    def stop(self):
+        """It must end well."""
+        self._until.touch()
+        assert not self.family.end(self._child, self.act)
+        self._until.unlink()
+        self._journal.unlink()
+
+
+@contextmanager
+def serving(family, act="serve", **options):
+    """A service for as long as the block lasts."""
+    service = Service(family, act, **options)
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+def eventually(look, right, seconds=30):
+    """What is seen once it is right. Fails with what was seen last."""
+    deadline = time.monotonic() + seconds
+    while not right(seen := look()):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.05)
+    return seen

@@ -6,9 +6,11 @@ point (`PENSTOCK_CRASH_AT`), or after a time.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
+import struct
 import sys
 import tempfile
 import time
@@ -39,18 +41,21 @@ def main():
         replies.flush()
 
 
-def start(act, environment, **options):
-    """Fork a child; returns its id and where its answer will be."""
+def start(act, environment, unprivileged=False, **options):
+    """Fork a child; returns its id and where its answer will be. An unprivileged one is bound by mode bits like any
+    user, even where it runs as root."""
     answer = tempfile.mktemp(prefix="penstock-answer-")  # noqa: S306 - nobody else writes here
     child = os.fork()
     if child == 0:
-        _live(act, environment, options, Path(answer))
+        _live(act, environment, options, Path(answer), unprivileged)
     return child, answer
 
 
-def _live(act, environment, options, answer):
+def _live(act, environment, options, answer, unprivileged):
     status = 1
     try:
+        if unprivileged:
+            _give_up_capabilities()
         os.environ.clear()
         os.environ.update(environment)
         faults._passages.clear()
@@ -61,6 +66,13 @@ def _live(act, environment, options, answer):
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _give_up_capabilities():
+    """capset(2), version 3: no capability is effective, permitted or inheritable."""
+    header, nothing = struct.pack("Ii", 0x20080522, 0), bytes(24)
+    if ctypes.CDLL(None, use_errno=True).capset(header, nothing):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def wait(child, answer, kill_after=None):

@@ -15,7 +15,7 @@ from penstock.testing.scenarios import play, scenario
 pytestmark = pytest.mark.faults
 
 FIRST = int(os.environ.get("PENSTOCK_SEED", "1"))
-FEW = range(FIRST, FIRST + 3)
+FEW = range(FIRST, FIRST + 2)
 MANY = range(FIRST, FIRST + 150)
 
 

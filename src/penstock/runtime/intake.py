@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from penstock.ledger.port import Ledger
 from penstock.model.faults import point
 from penstock.model.slots import Acceptance, Delivery, Kind, Slot
 from penstock.runtime.ports import Found, Landing
+
+log = logging.getLogger("penstock")
 
 BATCH = 500
 """How many deliveries share one transaction of the ledger."""
@@ -57,6 +60,7 @@ class Intake:
     ) -> None:
         self.ledger, self.landing, self.pipelines, self.clock = ledger, landing, pipelines, clock
         self._seen: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
 
     def rescan(self, fingerprints: Mapping[str, str] | None = None) -> list[Acceptance]:
         """Offer every object whose version is new to this process and to the ledger."""
@@ -77,13 +81,23 @@ class Intake:
                 continue
             try:
                 waiting += self._deliveries(found, cause, fingerprints or {})
-            except (StorageUnavailable, UnknownName):
+            except UnknownName:
+                continue
+            except StorageUnavailable as error:
+                self._skip(found, error)
                 continue
             looked[found.address] = found.version
             if len(waiting) >= BATCH:
                 accepted += self._accept(waiting, looked)
                 waiting, looked = [], {}
         return accepted + self._accept(waiting, looked)
+
+    def _skip(self, found: Found, error: StorageUnavailable) -> None:
+        """Told once for each version of the object, and tried again for as long as it lies there."""
+        if self._skipped.get(found.address) != found.version:
+            self._skipped[found.address] = found.version
+            fields = {"action": "object_unreadable", "code": error.code, "error": error.facts()}
+            log.warning("Object unreadable: %s", found.address, extra=fields)
 
     def _accept(self, deliveries: list[Delivery], looked: Mapping[str, str]) -> list[Acceptance]:
         """Only what the ledger has taken is passed over from now on."""

@@ -103,7 +103,7 @@ class Supervisor:
         try:
             acceptances = offer()
         except PenstockError as error:
-            log.warning("Intake failed", extra={"action": "intake_failed", **error.facts()})
+            log.warning("Intake failed", extra={"action": "intake_failed", "code": error.code, "error": error.facts()})
             return
         if acceptances:
             self.accepted(acceptances)

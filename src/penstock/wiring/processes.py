@@ -112,5 +112,5 @@ def _loop(equipment: Equipment, name: str, done: Callable[[], bool]) -> None:
             if worker.work() is None:
                 time.sleep(IDLE_SECONDS)
         except PenstockError as error:
-            log.warning("Claim failed", extra={"action": "claim_failed", **error.facts()})
+            log.warning("Claim failed", extra={"action": "claim_failed", "code": error.code, "error": error.facts()})
             time.sleep(1)
