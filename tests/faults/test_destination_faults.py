@@ -394,10 +394,12 @@ class Proxy:
 # --- what is refused says nothing of the data --------------------------------------------------------------------
 
 
-def test_a_text_with_nul_is_refused_by_name(warehouse, sender):
+@pytest.mark.parametrize(("kind", "value"), [("VARCHAR", "Jane\0Doe"), ("JSON", '{"name": "Jane\\u0000Doe"}')])
+def test_a_text_with_nul_is_refused_by_name(warehouse, sender, kind, value):
+    load = sender.load([LOG.having(note=kind)], sender.part("a", 1, log=[(1, "x", value)]))
     with contextlib.closing(warehouse.make()) as destination, pytest.raises(DataError) as refused:
-        destination.load(sender.load([LOG], sender.part("a", 1, log=[(1, "Jane\0Doe")])))
-    assert "NUL" in refused.value.what
+        destination.load(load)
+    assert ("NUL" in refused.value.what, refused.value.at) == (True, "table log, column note")
     assert not told(refused.value, "Jane", "Doe")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from penstock.adapters.staged import Reader, Survey, owned, partition_key
 from penstock.compile.sql import quote_identifier
+from penstock.errors import DestinationError
 from penstock.model.loads import Holder, Verdict, partition_holders, shares, successor
 from penstock.model.tables import Mode, TableLoad
 
@@ -53,7 +54,8 @@ class Choice:
 
 
 def choose(reader: Reader, survey: Survey, verdict: Verdict, held: Held) -> Choice:
-    """Decide about one table's staged rows."""
+    """Decide about one table's staged rows. Raises `DestinationError` when they are not as many as were staged."""
+    _complete(survey)
     mode = survey.table.spec.mode
     if mode is Mode.REPLACE:
         choice = _newest(survey, verdict, held)
@@ -65,6 +67,17 @@ def choose(reader: Reader, survey: Survey, verdict: Verdict, held: Held) -> Choi
     if choice.where:
         reader.share(shares(verdict))
     return choice
+
+
+def _complete(survey: Survey) -> None:
+    found, staged = sum(survey.counts.values()), survey.table.rows
+    if found != staged:
+        raise DestinationError(
+            "the staged files are not what they were",
+            at=f"table {survey.table.spec.name}",
+            why=f"{staged} rows were staged, {found} are there",
+            fix="run it again with --reload",
+        )
 
 
 def _newest(survey: Survey, verdict: Verdict, held: Held) -> Choice:

@@ -16,10 +16,10 @@ from penstock.adapters.postgres.catalog import SHADOW, State, held_in
 from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import Session
 from penstock.adapters.postgres.shared import Shared
-from penstock.adapters.postgres.stream import at_once, text
+from penstock.adapters.postgres.stream import at_once, blamed, text
 from penstock.adapters.staged import Reader, Survey, row_column
 from penstock.compile.sql import quote_identifier
-from penstock.errors import DestinationError, PenstockError
+from penstock.errors import DataError, DestinationError, PenstockError
 from penstock.model.faults import point
 from penstock.model.loads import Change, Verdict, counted, judge, shares
 from penstock.model.shapes import Columns, contributed, visible
@@ -152,7 +152,10 @@ class Loading:
         place = f"table {stream.spec.name}"
         if stream.choice.rows:
             columns = schema.listed(name for name, _ in stream.columns)
-            arrived = session.copy(self.place.table(relation), columns, self._text(reader, stream), where=place)
+            try:
+                arrived = session.copy(self.place.table(relation), columns, self._text(reader, stream), where=place)
+            except DataError as error:
+                raise blamed(error, reader, stream.choice) from None
             if arrived != stream.choice.rows:
                 why = f"{stream.choice.rows} rows were counted, {arrived} were copied"
                 raise DestinationError("the staged files are not what they were", at=place, why=why)
@@ -235,7 +238,8 @@ class Loading:
             for reference in stream.spec.references:
                 missing = schema.foreign_key_name(stream.spec, reference) not in known
                 if missing and reference.table in relations:
-                    self.session.run(schema.foreign_key(self.place, stream.spec, reference))
+                    with self.session.scanning():
+                        self.session.run(schema.foreign_key(self.place, stream.spec, reference))
 
     def _remember(self, changes: Sequence[Change], streams: Sequence[Stream]) -> None:
         for stream in streams:

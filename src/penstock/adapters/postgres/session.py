@@ -96,6 +96,13 @@ class Session:
         return cursor.rowcount
 
     @contextmanager
+    def scanning(self) -> Iterator[None]:
+        """Within a transaction: let what concerns whole tables read them in order."""
+        self.run("SET LOCAL enable_seqscan = on")
+        yield
+        self.run(_BY_INDEX)
+
+    @contextmanager
     def locked(self) -> Iterator[None]:
         """A transaction that holds the schema's lock; `OutcomeUnknown` when the connection is lost in its COMMIT.
 
@@ -183,7 +190,8 @@ class Session:
             if connection.info.server_version >= _NOTICES_DEAD_CLIENTS:
                 connection.execute("SET client_connection_check_interval = '10s'")
         except psycopg.Error as error:
-            raise translated(error, "") from harmless(error)
+            told = str(error).strip().splitlines()
+            raise DestinationUnavailable("PostgreSQL cannot be reached", why=told[0] if told else "") from error
         return connection
 
 

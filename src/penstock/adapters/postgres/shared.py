@@ -56,11 +56,12 @@ class Shared:
 
     def settle_all(self) -> None:
         """The same for a table whose visible rows are not there yet."""
-        self._refuse(self._told(f"SELECT {self._listed('c')} FROM {self.contributions} AS c"))
         order = f"{self._key}, {ranking(self.spec, self.columns)}"
         best = f"SELECT DISTINCT ON ({self._key}) {listed(self._names)} FROM {self.contributions} ORDER BY {order}"
-        self._run(f"DELETE FROM {self.visible}")
-        self._run(f"INSERT INTO {self.visible} ({listed(self._names)}) {best}")
+        with self.session.scanning():
+            self._refuse(self._told(f"SELECT {self._listed('c')} FROM {self.contributions} AS c"))
+            self._run(f"DELETE FROM {self.visible}")
+            self._run(f"INSERT INTO {self.visible} ({listed(self._names)}) {best}")
 
     def _crowning(self, touched: str) -> str:
         """Show the winning contribution of each touched key, where it differs from what is shown."""

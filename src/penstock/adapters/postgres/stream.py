@@ -17,7 +17,7 @@ from typing import BinaryIO
 from penstock.adapters.choice import Choice
 from penstock.adapters.staged import Part, Reader, Survey, identity, parts, relation
 from penstock.compile.sql import quote_identifier, quote_literal
-from penstock.errors import StorageUnavailable
+from penstock.errors import DataError, StorageUnavailable
 from penstock.model.loads import Share, stray
 from penstock.model.tables import TableLoad
 
@@ -49,6 +49,19 @@ def at_once(reader: Reader, tables: Sequence[TableLoad], owner: Share) -> tuple[
         surveys[table.spec.name] = Survey(table, (), {owner.change: len(rows)} if rows else {})
         texts[table.spec.name] = "".join([_line(row[1:]) for row in rows]).encode()
     return surveys, texts
+
+
+def blamed(error: DataError, reader: Reader, choice: Choice) -> DataError:
+    """The server's refusal of a character, with the columns that hold it: looked for only now."""
+    texts = [name for name, kind in choice.table.columns if kind in {"VARCHAR", "JSON"}]
+    holds = ", ".join(
+        f"bool_or(contains({quote_identifier(name)}, chr(0)) OR contains({quote_identifier(name)}, '\\u0000'))"
+        for name in texts
+    )
+    [found] = reader.rows(f"SELECT {holds} FROM {relation(choice.table.files)}") if texts else [()]
+    columns = [name for name, guilty in zip(texts, found, strict=True) if guilty]
+    at = f"table {choice.table.spec.name}, column {', '.join(columns)}" if columns else error.at
+    return DataError(error.what, at=at, why=error.why, fix=error.fix)
 
 
 def _line(values: tuple[str | None, ...]) -> str:
