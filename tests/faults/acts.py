@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.faults.projects import WAREHOUSE
@@ -28,13 +28,14 @@ BULK = "TEST_BULK"
 def opened(folder, dead=()):
     """The project; as by a supervisor, workers that have died are buried first."""
     with open_project(Path(folder)) as project:
-        url = os.environ.get(WAREHOUSE)
-        if url and os.environ.get(BULK):
-            bulky = Postgres(url, workdir=project.store / "scratch", bulk_rows=2)
-            project.destinations["postgres:warehouse"] = bulky
         for child in dead:
             project.ledger.bury(f"{socket.gethostname()}-{child}", project.clock())
-        yield project
+        if not os.environ.get(BULK):
+            yield project
+            return
+        with closing(Postgres(os.environ[WAREHOUSE], workdir=project.store / "scratch", bulk_rows=2)) as bulky:
+            project.destinations["postgres:warehouse"] = bulky
+            yield project
 
 
 def work(folder, dead=()):
