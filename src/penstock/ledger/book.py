@@ -197,7 +197,7 @@ def _judge(pages: Pages, delivery: Delivery, now: datetime) -> Acceptance:
         pages.record((changes.accepted(generation),))
         return Acceptance(generation, fresh=True)
     outdated = judging.superseded(tail, delivery.kind)
-    waiting = any(judging.waits(item) and item not in outdated for item in tail)
+    waiting = any(judging.waits(item) and (item not in outdated or not pages.ready(item)) for item in tail)
     pages.add(generation, ready=not waiting and not pages.held(delivery.slot))
     pages.record((changes.accepted(generation),))
     for item in outdated:
@@ -262,7 +262,14 @@ def _take_over(
     after = transitions.resume(run, worker, now, lease)
     why = "lease expired" if expired else "due"
     event = changes.of_run(
-        "resumed", after, now, attempt=after.attempt, stage=str(after.stage), worker=worker, deaths=after.deaths, why=why
+        "resumed",
+        after,
+        now,
+        attempt=after.attempt,
+        stage=str(after.stage),
+        worker=worker,
+        deaths=after.deaths,
+        why=why,
     )
     return _turn(pages, before, after, now, event)
 

@@ -88,10 +88,13 @@ def superseded(tail: Sequence[Generation], kind: Kind) -> list[Generation]:
 
     A person's decision about what is suspended or dead is moot as soon as anything newer exists: a slot's numbers only
     move forward at the destination. What merely waits gives way to a new content, not to a patch. What a run holds at
-    the moment finishes first.
+    the moment finishes first, and so does a withdrawal: it needs no object, and the new content may be refused.
     """
-    content_is_new = kind is not Kind.PATCH
-    return [item for item in tail if item.standing in AWAITING_A_PERSON or (content_is_new and waits(item))]
+    return [item for item in tail if item.standing in AWAITING_A_PERSON or (waits(item) and _yields(item.kind, kind))]
+
+
+def _yields(old: Kind, new: Kind) -> bool:
+    return new is Kind.WITHDRAWAL or (new is not Kind.PATCH and old is not Kind.WITHDRAWAL)
 
 
 def waits(generation: Generation) -> bool:

@@ -46,7 +46,7 @@ class Intake(Protocol):
         A `DELIVERY` whose content hash equals that of the slot's current generation is a recorded duplicate; anything
         else is the next generation. `RELOAD`, `PATCH` and `WITHDRAWAL` are always the next generation. A new delivery,
         reload or withdrawal supersedes the slot's accepted generations that no run holds, and its open rejects; any
-        new generation supersedes what is suspended or dead.
+        new generation supersedes what is suspended or dead. Only a withdrawal supersedes a withdrawal that waits.
 
         The current content is the newest delivery's or reload's, however that ended: a patch does not change it, and
         what was refused, stopped, dropped or is dead is loaded again by a reload only. After a withdrawal the same

@@ -36,6 +36,10 @@ class Slots(Protocol):
         """Write the standing and content of a generation that no open run holds. Only accepted ones go on waiting."""
         ...
 
+    def ready(self, generation: Generation) -> bool:
+        """Whether it waits to be claimed, and nothing earlier of its slot comes first."""
+        ...
+
     def unblock(self, generation: Generation) -> None:
         """It is ready to be claimed."""
         ...

@@ -109,6 +109,9 @@ class _Pages:
         if not waits(generation):
             self._remove(self._ready, key)
 
+    def ready(self, generation: Generation) -> bool:
+        return self._ready.get((generation.slot, generation.number), False)
+
     def unblock(self, generation: Generation) -> None:
         self._put(self._ready, (generation.slot, generation.number), True)  # noqa: FBT003 - a record, not a switch
 
@@ -132,7 +135,7 @@ class _Pages:
         freed = [slot for slot, holder in self._holders.items() if holder == run.id]
         for slot in freed:
             self._remove(self._holders, slot)
-        blocked = [next((item for item in self.tail(slot) if waits(item)), None) for slot in freed]
+        blocked = [next((item for item in self.history(slot) if waits(item)), None) for slot in freed]
         first = [item for item in blocked if item is not None]
         return sorted(first, key=lambda item: self._places[item.slot, item.number])
 

@@ -265,8 +265,15 @@ class _Teller:
         change = kind(address, branch, day)
         if change is not None:
             self.history.add(change)
-            self.moving.add(address)
+            self._note(change)
         return change
+
+    def _note(self, change: Change) -> None:
+        """A withdrawal needs no object: whatever that becomes next, it counts, and nothing before it does."""
+        if isinstance(change, Withdraw):
+            self.moving.discard(change.address)
+        else:
+            self.moving.add(change.address)
 
     def _newer(self, address: str, branch: str, day: datetime) -> Change:
         made = export(self.rng, branch, day, self.rng.randrange(1, 9))

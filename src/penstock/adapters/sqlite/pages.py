@@ -28,6 +28,7 @@ UPDATE generations
 SET standing = ?1, version = ?2, queue = CASE WHEN ?1 = 'accepted' AND run IS NULL THEN queue END
 WHERE slot = ?3 AND number = ?4
 """
+READY = "SELECT 1 FROM generations WHERE slot = ? AND number = ? AND queue IS NOT NULL"
 UNBLOCK = "UPDATE generations SET queue = ? WHERE slot = ? AND number = ?"
 
 # Looks only at the first of each queue: pipelines are few, what waits may be much.
@@ -176,6 +177,9 @@ class SqlitePages(SqliteRecord):
         version = generation.content and generation.content.version
         self._execute(AMEND, (str(generation.standing), version, *self._key(generation)))
         self._open.pop(generation.run, None)
+
+    def ready(self, generation: Generation) -> bool:
+        return self._execute(READY, self._key(generation)).fetchone() is not None
 
     def unblock(self, generation: Generation) -> None:
         self._execute(UNBLOCK, (generation.slot.pipeline, *self._key(generation)))

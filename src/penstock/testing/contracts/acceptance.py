@@ -228,6 +228,24 @@ class AcceptanceContract:
         assert clerk.complete(run).generations[0].standing is Standing.LOADED
         assert clerk.live() == []
 
+    def test_a_delivery_waits_for_the_withdrawal_before_it(self, clerk: Clerk) -> None:
+        """The delivery may be refused; the withdrawal was accepted."""
+        clerk.deliver("leeds", "A")
+        clerk.work()
+        clerk.withdraw("leeds")
+        clerk.deliver("leeds", "B")
+        clerk.deliver("leeds", "C")
+        assert [[item.number for item in run.generations] for run in clerk.work()] == [[2], [4]]
+        assert clerk.stands("leeds") == ["loaded", "loaded", "superseded", "loaded"]
+
+    def test_a_withdrawal_comes_before_a_delivery_that_came_later(self, clerk: Clerk) -> None:
+        clerk.deliver("leeds", "A")
+        run = clerk.start()
+        clerk.withdraw("leeds")
+        clerk.deliver("leeds", "B")
+        clerk.complete(run)
+        assert [[item.number for item in run.generations] for run in clerk.work()] == [[2], [3]]
+
     def test_withdrawals_do_not_share_a_run_with_deliveries(self, clerk: Clerk) -> None:
         clerk.deliver("leeds", "A")
         clerk.work()
