@@ -133,10 +133,14 @@ def lossy_rows(table: Owned, normalization: Normalization, relation: str) -> str
     return f"SELECT count(*) FROM (SELECT {ROW} FROM ({told}) GROUP BY {ROW} HAVING count(*) > 1)"
 
 
-def repeated_keys(table: Owned, sql: str) -> str:
-    """Counts the keys that more than one of a table's rows would have."""
-    keys = ", ".join(quote_identifier(column) for column in table.key)
-    return f"SELECT count(*) FROM (SELECT {keys} FROM ({sql}) GROUP BY {keys} HAVING count(*) > 1)"
+def repeated_keys(name: str, table: Owned, normalization: Normalization, relation: str) -> str:
+    """Counts the keys that more than one of a table's rows would have: judged on the relation, before any join."""
+    parents = {identity_of(ref, normalization.tables[ref]) for ref in table.refs} - {
+        identity_of(ref, entity) for ref, entity in normalization.entities().items()
+    }
+    own = {identity_of(name, table), *parents}
+    keys = ", ".join(ROW if column in own else quote_identifier(column) for column in table.key)
+    return f"SELECT count(*) FROM (SELECT {keys} FROM {relation} GROUP BY {keys} HAVING count(*) > 1)"
 
 
 def _same(ref: str, table: Entity) -> str:

@@ -17,7 +17,7 @@ from penstock.authoring.pipeline import SOURCE, Pipeline
 from penstock.authoring.rules import CheckSpec
 from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step
-from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
+from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target, identity_of
 from penstock.compile import normal
 from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.reading import Reading
@@ -212,22 +212,28 @@ def _tables(
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
             once = base != SOURCE and not declared.key
             sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=once)
-            doubts = _doubts(declared, normalization, base, sql, loading.to)
+            doubts = _doubts(loading, declared, normalization, base)
             whole = bool(declared.key)
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, doubts=doubts, whole=whole))
     return tuple(tables), tuple(keys.items())
 
 
-def _doubts(
-    table: Owned, normalization: Normalization, base: str, sql: str, targets: tuple[Target, ...]
-) -> tuple[tuple[str, str], ...]:
+def _doubts(loading: Loading, table: Owned, normalization: Normalization, base: str) -> tuple[tuple[str, str], ...]:
     """What must be counted before an owned table may stand for its relation. PostgreSQL's own key counts repeats."""
     if not table.key:
         query = normal.lossy_rows(table, normalization, GOOD + base)
         return () if base == SOURCE else ((query, "its columns are not the same in all rows of one source row"),)
-    if all(target.kind == "postgres" for target in targets):
+    references_entity = any(
+        column == identity_of(name, entity) for name, entity in normalization.entities().items() for column in table.key
+    )
+    if references_entity or all(target.kind == "postgres" for target in loading.to):
         return ()
-    return ((normal.repeated_keys(table, sql), f"the key {', '.join(table.key)} occurs more than once"),)
+    return (
+        (
+            normal.repeated_keys(loading.table, table, normalization, GOOD + base),
+            f"the key {', '.join(table.key)} occurs more than once",
+        ),
+    )
 
 
 def _origin_of(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, table: Entity | Owned) -> str:

@@ -65,5 +65,5 @@ class Quarantine:
                          any_value(shape) AS shape, any_value(byte_start) AS byte_start, any_value(byte_end) AS byte_end
                   FROM chunk._rejected GROUP BY 1, 2) r
             JOIN main._slots o ON r.{SLOT} = o.ordinal
-            LEFT JOIN chunk._source s ON s.{ROW} = r.{ROW}
+            LEFT JOIN (FROM chunk._source SEMI JOIN chunk._rejected USING ({ROW})) s ON s.{ROW} = r.{ROW}
             ORDER BY r.{ROW}"""

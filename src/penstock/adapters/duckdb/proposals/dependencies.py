@@ -31,6 +31,7 @@ from penstock.adapters.duckdb.proposals.vocabulary import words
 from penstock.compile.sql import quote_identifier
 
 SUPPORT, GROUPS, CHANCE, ALMOST = 0.5, 10, 1e-6, 0.01
+WIDEST = 120
 _SCREEN = 20_000
 _PAIRED = 10
 _KEYED = 8
@@ -99,6 +100,8 @@ class _Search:
 
 def discover(grain: Grain) -> Found:
     """Search a relation. It has `_row`, `_batch` and, if elements were unpacked, one row for each element."""
+    if len(grain.columns) > WIDEST:
+        return Found((), (), (f"{len(grain.columns)} columns are too many to search for keys and dependencies",))
     search = _begin(grain)
     keys = _keys(search)
     unique = {key[0] for key in keys if len(key) == 1}

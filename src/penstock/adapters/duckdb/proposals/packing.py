@@ -135,6 +135,8 @@ def find_packed(columns: Sequence[Column], sample: Sequence[Sequence[str | None]
 
 
 def _packed(column: Column, texts: Sequence[str], sign: str, names: set[str]) -> Packed | None:
+    if sign == "," and sum(bool(re.search(r"\d,\d{3}\b", text)) for text in texts) > 0.2 * len(texts):
+        return None  # thousands are written so
     lists = [_listed(text) if sign == LIST else [part.strip() for part in text.split(sign)] for text in texts]
     several = [parts for parts in lists if len(parts) > 1]
     if len(several) < max(5, 0.2 * len(lists)) or len({len(parts) for parts in lists}) < 3:
