@@ -199,6 +199,16 @@ def test_many_kills_on_postgres(children, tmp_path, postgres_server, capsys):
     tell(crashes, "PostgreSQL", capsys)
 
 
+def test_a_replay_that_is_asked_for_again_is_sent_once(children, tmp_path):
+    family, step = Family(children, make_cafe(tmp_path / "cafe")), Replay(LEEDS, {1: {"total": "2.45"}})
+    family.change(Deliver(LEEDS, b"04/03/2024 09:00,Leeds,Ada,Large Latte - 2.45,0.05,CASH,\n"))
+    family.run("work")
+    assert family.run("change", step=step, crash_at="claimed")
+    family.run("change", step=step)
+    family.history.add(step)
+    family.rest("asked for twice")
+
+
 @pytest.mark.parametrize("second", ["publish.after_record", "publish.released", "prepare.after_record"])
 def test_what_an_abandoned_attempt_set_aside_goes_too(children, tmp_path, second):
     family = Family(children, make_cafe(tmp_path / "cafe"))

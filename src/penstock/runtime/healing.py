@@ -2,8 +2,8 @@
 
 A reject belongs to the generation whose run found it. It is *superseded* once its slot has a newer delivery, reload or
 withdrawal; *healed* once a patch that brought its line has loaded without rejecting it again; *replayed* when a patch
-brought it and it was rejected again (the patch's own reject is the open one then); *parked* when that happened as often
-as the limit allows.
+brought it and it was rejected again (the patch's own reject is the open one then); *replaying* while a patch that
+brings it is on its way, so that asking twice sends it once; *parked* when it was rejected as often as the limit allows.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from penstock.model.runs import Run
 from penstock.model.slots import Delivery, Generation, Kind, Slot, Standing
 
 OPEN, HEALED, SUPERSEDED, REPLAYED, PARKED = "open", "healed", "superseded", "replayed", "parked"
+REPLAYING = "replaying"
 ATTEMPTS = 5
 
 
@@ -104,7 +105,11 @@ def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, s
     if any(g.kind is not Kind.PATCH for g in later) or own.standing is Standing.SUPERSEDED:
         return replace(reject, status=SUPERSEDED, attempt=attempt)
     for patch in later:
-        if patch.heals == root and reject.line in patch.lines and patch.standing is Standing.LOADED:
+        if patch.heals != root or reject.line not in patch.lines:
+            continue
+        if not patch.standing.final:
+            return replace(reject, status=REPLAYING, attempt=attempt)
+        if patch.standing is Standing.LOADED:
             status = REPLAYED if reject.line in again.get(patch.number, ()) else HEALED
             return replace(reject, status=status, attempt=attempt)
     return replace(reject, status=PARKED if attempt > ATTEMPTS else OPEN, attempt=attempt)
