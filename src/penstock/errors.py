@@ -232,6 +232,12 @@ class EntityConflict(DestinationError):
     exit_code = 3
 
 
+class DestinationAhead(DestinationError):
+    """The destination holds a newer generation of a slot than the ledger knows: the ledger is not the one it had."""
+
+    code = "E404"
+
+
 # --- what is missing on this machine -----------------------------------------------------------------------------
 
 

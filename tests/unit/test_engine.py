@@ -6,7 +6,7 @@ import pytest
 from tests.support.prepared import Bench
 
 import penstock as ps
-from penstock.errors import RowsUnaccounted, StepFailed
+from penstock.errors import RowsUnaccounted, StepError, StepFailed
 from penstock.model.fates import Fates
 from penstock.model.slots import Standing
 
@@ -336,3 +336,23 @@ def test_a_key_that_repeats_is_no_key(tmp_path):
     shop.load_all(to=ps.lake())
     with pytest.raises(StepFailed, match="occurs more than once"):
         Bench(tmp_path, shop).prepare(a__csv="1,green tea,2\n")
+
+
+@pytest.mark.parametrize(("severity", "standing"), [("stop", Standing.STOPPED), ("warn", Standing.PREPARED)])
+def test_rows_of_a_wide_step_are_judged(tmp_path, severity, standing):
+    shop = pipeline()
+    shop.sql("totals", "SELECT name, sum(price) AS total FROM source GROUP BY name")
+    shop.checks("totals", 'ColumnValues "total" < 5', severity=severity)
+    shop.load("totals", to=ps.lake())
+    (result,) = Bench(tmp_path, shop).prepare(a__csv="1,tea,3\n2,tea,4\n")
+    assert result.standing is standing
+    assert result.warnings == ({'ColumnValues "total" < 5': 1} if severity == "warn" else {})
+
+
+def test_rows_of_a_wide_step_cannot_go_aside(tmp_path):
+    shop = pipeline()
+    shop.sql("totals", "SELECT name, sum(price) AS total FROM source GROUP BY name")
+    shop.checks("totals", 'ColumnValues "total" < 5')
+    shop.load("totals", to=ps.lake())
+    with pytest.raises(StepError, match="cannot put rows of the wide step"):
+        Bench(tmp_path, shop)

@@ -61,7 +61,7 @@ def owned(
 ) -> Owned:
     """Rows of their own: one for each source row, or, with `key`, one for each row of the normalised step.
 
-    `refs` names tables of the same normalisation; their keys become columns here and references in the destination.
+    `refs` names tables of the same normalisation; their keys become columns here.
     """
     return Owned(columns, tuple(refs or ()), tuple(key or ()), id)
 

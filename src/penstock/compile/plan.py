@@ -110,6 +110,7 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     for spec, place in pipeline.rules:
         check_columns(spec.rule, _types(spec, pipeline), at=str(place))
         rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
+    _refuse_wide_quarantine(pipeline, chunked)
     needed = _needed(pipeline, shapes, tables, rules)
     steps = tuple(
         _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))
@@ -153,6 +154,17 @@ def _shapes(pipeline: Pipeline, reading: Reading) -> dict[str, Shape]:
         shapes[step.name] = shape
         columns[step.name] = shape.columns
     return shapes
+
+
+def _refuse_wide_quarantine(pipeline: Pipeline, chunked: set[str]) -> None:
+    for spec, place in pipeline.rules:
+        if spec.severity == "quarantine" and spec.relation not in chunked:
+            raise StepError(
+                f"the check {spec.rule.text} cannot put rows of the wide step {spec.relation!r} aside",
+                at=str(place),
+                why="its rows come from many source rows, and what enters a wide step is kept",
+                fix="test the rows before they enter it, or give the check severity='stop' or severity='warn'",
+            )
 
 
 def _check_promises(step: Step, shape: Shape) -> None:

@@ -61,6 +61,8 @@ class Verdict:
 
     changes: tuple[Change, ...]
     stale: tuple[Unit, ...]
+    overtaken: tuple[Unit, ...] = ()
+    """The stale ones whose slot holds a newer generation, not the same."""
 
     @property
     def applied(self) -> tuple[Unit, ...]:
@@ -103,7 +105,8 @@ def judge(load: Load, recorded: Mapping[str, Record]) -> Verdict:
             stale.append(unit)
         else:
             changes.append(_change(unit, known, load.token))
-    return Verdict(tuple(changes), tuple(stale))
+    overtaken = tuple(unit for unit in stale if recorded[unit.slot.address].generation > unit.number)
+    return Verdict(tuple(changes), tuple(stale), overtaken)
 
 
 def whole(unit: Unit) -> Range:

@@ -81,7 +81,7 @@ class Run:
     stage: Stage = Stage.PREPARE
     state: RunState = RunState.RUNNING
     attempt: int = 1
-    """Grows with every claim and never starts again, so that no two attempts share a staging path; 0 before the first."""
+    """Grows with every claim and never starts again: no two attempts share a staging path. 0 before the first."""
     first_attempt: int = 1
     """The attempt with which the present round began: whoever redrives or releases a run begins a new one."""
     epoch: int = 1

@@ -97,3 +97,5 @@ class Loaded:
     applied: tuple[Unit, ...]
     stale: tuple[Unit, ...] = ()
     rows: dict[tuple[str, str], int] = field(default_factory=dict)
+    overtaken: tuple[Unit, ...] = ()
+    """The stale units whose slot holds a newer generation already."""

@@ -29,7 +29,7 @@ class Match:
     parts: Mapping[str, str]
 
 
-def matches(pipelines: Mapping[str, Pipeline], address: str) -> list[Match]:
+def matches(pipelines: Mapping[str, Pipeline], address: str, size: int = 0) -> list[Match]:
     """Every pipeline whose trigger an object at this address sets off."""
     found = []
     for name, pipeline in pipelines.items():
@@ -38,17 +38,17 @@ def matches(pipelines: Mapping[str, Pipeline], address: str) -> list[Match]:
             parts = trigger.template.match(address)
             if parts is not None:
                 found.append(Match(name, {key: str(value) for key, value in parts.items()}))
-        elif isinstance(trigger, Matching) and trigger.pattern.matches(object_event(address)):
+        elif isinstance(trigger, Matching) and trigger.pattern.matches(object_event(address, size)):
             found.append(Match(name, {}))
     return found
 
 
-def object_event(address: str) -> dict[str, object]:
+def object_event(address: str, size: int = 0) -> dict[str, object]:
     """An object's event in the shape of S3's EventBridge notification."""
     return {
         "source": "aws.s3",
         "detail-type": "Object Created",
-        "detail": {"bucket": {"name": "local"}, "object": {"key": address}},
+        "detail": {"bucket": {"name": "local"}, "object": {"key": address, "size": size}},
     }
 
 
@@ -108,7 +108,11 @@ class Intake:
         return accepted
 
     def _deliveries(self, found: Found, cause: str, fingerprints: Mapping[str, str]) -> list[Delivery]:
-        wanted = [match for match in matches(self.pipelines, found.address) if not self._known(match.pipeline, found)]
+        wanted = [
+            match
+            for match in matches(self.pipelines, found.address, found.size)
+            if not self._known(match.pipeline, found)
+        ]
         if not wanted:
             return []
         content = self.landing.content(found.address)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from penstock.compile.plan import Plan
-from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
+from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageUnavailable
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
@@ -146,6 +146,7 @@ class Worker:
             point("load.before")
             loaded = destination.load(load)
             point("load.after")
+            _refuse_overtaken(loaded, plan, destination)
             _note(rows, loaded)
         point("load.before_record")
         run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(results, units, rows))
@@ -197,6 +198,21 @@ def _table_load(spec: TableSpec, staged: Staged | None) -> TableLoad:
     if staged is None:
         return TableLoad(spec, (), (), 0)
     return TableLoad(spec, staged.columns, staged.files, staged.rows)
+
+
+def _refuse_overtaken(loaded: Loaded, plan: Plan, destination: Destination) -> None:
+    """A destination that is ahead of the ledger: this ledger is not the one that loaded it, or an older copy of it.
+
+    (A worker that wakes up late meets a newer generation too, but then its claim is lost, and this is never recorded.)
+    """
+    if loaded.overtaken:
+        first = loaded.overtaken[0]
+        raise DestinationAhead(
+            f"{destination.name} holds a newer generation of {first.slot.address} than {first.number}",
+            at=f"pipeline {plan.pipeline}",
+            why="the ledger was lost or restored from an older copy, or another project loads to the same place",
+            fix="restore the newest ledger; or run the file with --reload until its generation is the higher one",
+        )
 
 
 def _note(rows: dict[str, dict[str, int]], loaded: Loaded) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from penstock.adapters.duckdb.feeding import Batch, Feed
@@ -23,6 +24,7 @@ from penstock.adapters.duckdb.whole import (
     wide_steps,
 )
 from penstock.adapters.files.dialect import Limits
+from penstock.adapters.scratch import Scratch
 from penstock.authoring.pipeline import SOURCE
 from penstock.compile.plan import GOOD, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
@@ -45,15 +47,12 @@ class DuckEngine:
 
     def prepare(self, work: Preparation) -> Prepared:
         """See `penstock.runtime.ports.Engine`."""
-        scratch = self.resources.scratch / f"{work.run}-{work.attempt}"
-        shutil.rmtree(scratch, ignore_errors=True)
-        with Session(self.resources, key=self.key, run_time=work.run_time) as session:
-            if work.plan.reading.encrypts and self.key is not None:
-                session.enable_encryption(self.key)
-            try:
-                return _Preparing(self, session, work, scratch).run()
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+        with closing(Scratch(self.resources.scratch)) as scratch:
+            resources = replace(self.resources, scratch=scratch.folder)
+            with Session(resources, key=self.key, run_time=work.run_time) as session:
+                if work.plan.reading.encrypts and self.key is not None:
+                    session.enable_encryption(self.key)
+                return _Preparing(self, session, work, scratch.folder).run()
 
 
 class _Preparing:
@@ -297,12 +296,26 @@ class _Preparing:
                 continue
             wide_steps(self.session, self.plan, sources, tally)
             mine = {tally.ordinal: tally}
+            self._judge_wide_rows(tally)
             rules = slot_rules(self.plan, chunked=False)
             judge_slots(
                 self.session, rules, {s.relation: f"chunk.{quote_identifier(GOOD + s.relation)}" for s in rules}, mine
             )
             if tally.good:
                 self._stage(mine, chunked=False)
+
+    def _judge_wide_rows(self, tally: Tally) -> None:
+        """Rules about the rows of wide steps: `warn` counts, `stop` keeps the delivery out."""
+        for relation, tests in self.relations.masks.items():
+            if self.plan.chunked(relation):
+                continue
+            for severity in ("warn", "stop"):
+                for text, count in tests.failures(self.session, f"chunk.{quote_identifier(GOOD + relation)}", severity):
+                    if severity == "warn":
+                        tally.warnings[text] += count
+                    else:
+                        error = CheckStopped(f"{count} rows of step {relation!r} fail {text}", fix="nothing was loaded")
+                        tally.end(Standing.STOPPED, error)
 
     def _chunk_sources(self, prefix: str) -> dict[str, str]:
         names = (SOURCE, *(step.name for step in self.plan.steps if step.chunked))

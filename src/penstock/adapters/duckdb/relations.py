@@ -66,6 +66,16 @@ class Masks:
         told = sum(1 << casts[name] for name in read_by(rule) if name in casts) if casts else 0
         return f" AND ({CAST} & {told}) = 0" if told else ""
 
+    def failures(self, session: Session, relation: str, severity: str) -> list[tuple[str, int]]:
+        """(text, rows) of the rules of one severity that rows of a relation fail."""
+        counts = self.counts(severity)
+        if not counts:
+            return []
+        faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(self.expressions))
+        sums = ", ".join(aggregate for _, aggregate in counts)
+        (found,) = session.rows(f"SELECT {sums} FROM (SELECT {faults} FROM {relation})")
+        return [(text, count) for (text, _), count in zip(counts, found, strict=True) if count]
+
     def counts(self, severity: str) -> list[tuple[str, str]]:
         """(text, aggregate) of the rules of one severity."""
         return [

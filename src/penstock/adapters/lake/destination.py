@@ -182,7 +182,7 @@ def _loaded(verdict: Verdict, slots: Slots, brought: Mapping[tuple[str, str], in
         record = slots.records[unit.slot.address]
         if record.generation == unit.number:
             rows |= {(record.slot, table): count for table, count in record.rows.items()}
-    return Loaded(verdict.applied, verdict.stale, rows)
+    return Loaded(verdict.applied, verdict.stale, rows, verdict.overtaken)
 
 
 _OWNERS = """

@@ -125,6 +125,7 @@ class Postgres:
             tuple(unit for unit in load.units if unit in again.applied or unit in ours),
             tuple(unit for unit in again.stale if unit not in ours),
             again.rows,
+            again.overtaken,
         )
 
     def _token(self, load: Load, slot: str) -> str:
