@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.adapters import scratch
 from penstock.adapters.files.landing import LANDING
 from penstock.errors import UnknownName, UsageError, nearest
 from penstock.model.runs import Run, RunState
@@ -327,7 +328,7 @@ class Project(Parts):
 
     def sweep(self) -> int:
         """Remove what finished runs and dead processes left behind. Returns how many."""
-        removed = 0
+        removed = scratch.sweep(self.scratch)
         for pipeline, run_id in list(self.zones.left_over()):
             run = self.ledger.run(run_id)
             if run is None:

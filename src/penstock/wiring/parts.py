@@ -46,6 +46,11 @@ class Parts:
     def store(self) -> Path:
         return self.settings.folder / self.settings.store
 
+    @property
+    def scratch(self) -> Path:
+        """Where engines put what they need for a moment."""
+        return self.store / "scratch"
+
     @cached_property
     def pipelines(self) -> dict[str, Pipeline]:
         """The declared pipelines. Raises `DefinitionError`."""
@@ -82,7 +87,7 @@ class Parts:
             keys = privacy_keys(self.secrets, generate=self.settings.environment == LOCAL)
             key = Key(keys.current, keys.key)
         resources = Resources(
-            self.store / "scratch",
+            self.scratch,
             f"{self.settings.memory_limit}B",
             self.settings.threads,
             chunk_bytes or self.settings.chunk_bytes,
@@ -105,14 +110,14 @@ class Parts:
         if target.kind == "lake":
             from penstock.adapters.lake import Lake
 
-            lake = Lake(self.zones_folder / "curated")
+            lake = Lake(self.zones_folder / "curated", scratch=self.scratch)
             self._stack.callback(lake.close)
             return lake
         from penstock.adapters.postgres import Postgres
         from penstock.adapters.secrets import destination_url
 
         url = destination_url(self.settings, self.secrets, target.name)
-        destination = Postgres(url, target.schema, workdir=self.store / "scratch")
+        destination = Postgres(url, target.schema, workdir=self.scratch)
         self._stack.callback(destination.close)
         return destination
 
