@@ -203,6 +203,7 @@ def test_kills_at_any_moment_leave_one_whole_generation(request, sender, kind):
         totals, positions, names = place.seen()
         assert (len(totals), positions, names) == (1, [number], ["tea"])
         with contextlib.closing(place.make()) as destination:
+            assert destination.load(load).stale == load.units  # it waits for the end of what the dead one began
             number = next(iter(destination.holdings("shop", ["orders"]))).number + 1
     place.load(generation(sender, number))
     assert place.leftovers() == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from penstock.adapters.postgres.catalog import SHADOW, State, held_in
 from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import Session
 from penstock.adapters.postgres.shared import Shared
-from penstock.adapters.postgres.stream import at_once, blamed, text
+from penstock.adapters.postgres.stream import Large, Small, Texts, at_once, blamed
 from penstock.adapters.staged import Reader, Survey, row_column
 from penstock.compile.sql import quote_identifier
 from penstock.errors import DataError, DestinationError, PenstockError
@@ -82,12 +82,15 @@ class Loading:
         aside = self._apart(streams)
         self._evolve(streams, aside)
         self._loosen(streams)
-        with _Shadow(self, aside) if aside else nullcontext() as shadow:
+        here = [stream for stream in streams if stream is not aside]
+        with (
+            closing(self.texts(self.reader, here)) as texts,
+            _Shadow(self, aside) if aside else nullcontext() as shadow,
+        ):
             self._erase(verdict, streams)
-            for stream in streams:
-                if stream is not aside:
-                    self.fill(self.session, self.reader, stream, stream.relation)
-                    point("postgres.copied")
+            for stream in here:
+                self.fill(self.session, texts, stream, stream.relation)
+                point("postgres.copied")
             if shadow:
                 shadow.swap()
         self._settle(verdict, streams)
@@ -104,7 +107,7 @@ class Loading:
                     twin.run(f"DROP TABLE IF EXISTS {self.place.table(shadow)}")
 
     def _streams(self, verdict: Verdict) -> list[Stream]:
-        surveys, self._texts = self._survey(verdict)
+        surveys, self._small = self._survey(verdict)
         streams = []
         for table in self.load.tables:
             spec = table.spec
@@ -115,13 +118,18 @@ class Loading:
             streams.append(Stream(choice, tuple(columns), held_in(spec) not in self.state.there))
         return [stream for stream in streams if stream.columns]
 
-    def _survey(self, verdict: Verdict) -> tuple[dict[str, Survey], dict[str, bytes]]:
+    def _survey(self, verdict: Verdict) -> tuple[dict[str, Survey], Small | None]:
         """Count the staged rows; those of one small slot are read with it."""
         owners = shares(verdict)
         small = len(owners) == 1 and sum(table.rows for table in self.load.tables) <= SMALL_ROWS
         if small and not any(table.spec.mode is Mode.PARTITION for table in self.load.tables):
             return at_once(self.reader, self.load.tables, owners[0])
-        return self.reader.survey(self.load.tables, verdict), {}
+        return self.reader.survey(self.load.tables, verdict), None
+
+    def texts(self, reader: Reader, streams: Sequence[Stream]) -> Texts:
+        """The rows of some streams: in memory already, or to be written as they are sent."""
+        choices = [(stream.choice, stream.columns) for stream in streams]
+        return self._small or Large(reader, choices, self.options.scratch)
 
     def _evolve(self, streams: Sequence[Stream], aside: Stream | None) -> None:
         """Bring every table into the shape that the load needs; nothing is changed when one of them cannot be."""
@@ -147,25 +155,20 @@ class Loading:
             return None
         return max(fresh, key=lambda stream: stream.choice.rows)
 
-    def fill(self, session: Session, reader: Reader, stream: Stream, relation: str) -> None:
+    def fill(self, session: Session, texts: Texts, stream: Stream, relation: str) -> None:
         """Copy the rows in, then index what is new: an index that exists costs more than one that is built."""
         place = f"table {stream.spec.name}"
         if stream.choice.rows:
             columns = schema.listed(name for name, _ in stream.columns)
             try:
-                arrived = session.copy(self.place.table(relation), columns, self._text(reader, stream), where=place)
+                arrived = session.copy(self.place.table(relation), columns, texts.of(stream.spec.name), where=place)
             except DataError as error:
-                raise blamed(error, reader, stream.choice) from None
+                raise blamed(error, self.reader.cursor(), stream.choice) from None
             if arrived != stream.choice.rows:
                 why = f"{stream.choice.rows} rows were counted, {arrived} were copied"
                 raise DestinationError("the staged files are not what they were", at=place, why=why)
         for statement in self._indexes(stream, relation) if stream.fresh else ():
             session.run(statement, where=place)
-
-    def _text(self, reader: Reader, stream: Stream) -> Iterator[bytes]:
-        if stream.spec.name in self._texts:
-            return iter([self._texts[stream.spec.name]])
-        return text(reader, stream.choice, stream.columns, self.options.scratch)
 
     def _indexes(self, stream: Stream, relation: str) -> list[str]:
         if stream.spec.shared:
@@ -285,7 +288,8 @@ class _Shadow:
     def _fill(self) -> None:
         self._session.run(schema.create(self._table, self._stream.columns))
         point("postgres.shadow_created")
-        self._loading.fill(self._session, self._reader, self._stream, self._name)
+        with closing(self._loading.texts(self._reader, [self._stream])) as texts:
+            self._loading.fill(self._session, texts, self._stream, self._name)
 
 
 def loaded(verdict: Verdict, changes: Sequence[Change], state: State) -> Loaded:
@@ -295,4 +299,4 @@ def loaded(verdict: Verdict, changes: Sequence[Change], state: State) -> Loaded:
         record = state.records[unit.slot.address]
         if record.generation == unit.number:
             rows |= {(record.slot, table): count for table, count in record.rows.items()}
-    return Loaded(verdict.applied, verdict.stale, rows)
+    return Loaded(verdict.applied, verdict.stale, rows, verdict.overtaken)

@@ -8,35 +8,88 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from penstock.adapters.choice import Choice
-from penstock.adapters.staged import Part, Reader, Survey, identity, parts, relation
+from penstock.adapters.staged import Reader, Survey, identity, parts, relation
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import DataError, StorageUnavailable
 from penstock.model.loads import Share, stray
+from penstock.model.shapes import Columns
 from penstock.model.tables import TableLoad
 
 PIECE = 256 * 1024
 
 
-def text(reader: Reader, choice: Choice, columns: Iterable[tuple[str, str]], scratch: Path) -> Iterator[bytes]:
-    """The chosen rows as CSV in pieces. While one part is sent, the next one is written."""
+Job = tuple[str, str]
+"""A table's name, and the query that gives some of its rows."""
+
+
+class Texts(Protocol):
+    """The rows of several tables as CSV, in the order in which the tables are asked for."""
+
+    def of(self, table: str) -> Iterator[bytes]:
+        """One table's rows, in pieces."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """Texts that are in memory."""
+
+    texts: Mapping[str, bytes]
+
+    def of(self, table: str) -> Iterator[bytes]:
+        yield self.texts[table]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Large:
+    """Texts that are written part by part, the next part while one is sent."""
+
+    def __init__(self, reader: Reader, choices: Iterable[tuple[Choice, Columns]], scratch: Path) -> None:
+        self._reader, self._scratch = reader, scratch
+        self._files = _ahead(self._written, [job for choice, columns in choices for job in _jobs(choice, columns)])
+        self._first: tuple[str, BinaryIO] | None = None
+
+    def of(self, table: str) -> Iterator[bytes]:
+        while self._peek() == table and self._first:
+            (_, file), self._first = self._first, None
+            with file:
+                while piece := file.read(PIECE):
+                    yield piece
+
+    def close(self) -> None:
+        if self._first:
+            self._first[1].close()
+        self._files.close()
+
+    def _peek(self) -> str:
+        """The table whose part comes next."""
+        self._first = self._first or next(self._files, None)
+        return self._first[0] if self._first else ""
+
+    def _written(self, job: Job) -> tuple[str, BinaryIO]:
+        table, query = job
+        return table, _written(self._reader, query, self._scratch)
+
+
+def _jobs(choice: Choice, columns: Columns) -> Iterator[Job]:
     values = ", ".join(_value(name, kind) for name, kind in columns)
-
-    def written(part: Part) -> BinaryIO:
-        return _written(reader, choice.query(part.relation(), values), scratch)
-
-    for file in _ahead(written, list(parts(choice.survey.files))):
-        while piece := file.read(PIECE):
-            yield piece
+    for part in parts(choice.survey.files) if choice.rows else ():
+        yield choice.table.spec.name, choice.query(part.relation(), values)
 
 
-def at_once(reader: Reader, tables: Sequence[TableLoad], owner: Share) -> tuple[dict[str, Survey], dict[str, bytes]]:
+def at_once(reader: Reader, tables: Sequence[TableLoad], owner: Share) -> tuple[dict[str, Survey], Small]:
     """A small load of one slot: every table's rows as text, and how many they are."""
     surveys, texts = {}, {}
     for table in tables:
@@ -48,7 +101,7 @@ def at_once(reader: Reader, tables: Sequence[TableLoad], owner: Share) -> tuple[
             raise stray(table.spec.name, strays)
         surveys[table.spec.name] = Survey(table, (), {owner.change: len(rows)} if rows else {})
         texts[table.spec.name] = "".join([_line(row[1:]) for row in rows]).encode()
-    return surveys, texts
+    return surveys, Small(texts)
 
 
 def blamed(error: DataError, reader: Reader, choice: Choice) -> DataError:
@@ -117,20 +170,18 @@ def _discard(file: BinaryIO) -> None:
     file.close()
 
 
-def _ahead(produce: Callable[[Part], BinaryIO], items: list[Part]) -> Iterator[BinaryIO]:
-    """Produce one item while the one before it is used; each is closed after its use."""
-    if len(items) == 1:
-        with produce(items[0]) as file:
-            yield file
+def _ahead(produce: Callable[[Job], tuple[str, BinaryIO]], jobs: list[Job]) -> Generator[tuple[str, BinaryIO]]:
+    """Do one job while the outcome of the one before it is used."""
+    if len(jobs) == 1:
+        yield produce(jobs[0])
         return
     with ThreadPoolExecutor(1) as pool:
-        waiting: list[Future[BinaryIO]] = []
+        waiting: list[Future[tuple[str, BinaryIO]]] = []
         try:
-            for number, _ in enumerate(items):
-                waiting += [pool.submit(produce, item) for item in items[number + len(waiting) : number + 2]]
-                with waiting.pop(0).result() as file:
-                    yield file
+            for number, _ in enumerate(jobs):
+                waiting += [pool.submit(produce, job) for job in jobs[number + len(waiting) : number + 2]]
+                yield waiting.pop(0).result()
         finally:
             for future in waiting:
                 with suppress(Exception):
-                    future.result().close()
+                    future.result()[1].close()
