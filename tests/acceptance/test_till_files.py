@@ -8,8 +8,10 @@ from datetime import datetime
 import pytest
 from tests.faults.projects import machine_on, make_cafe
 
+from penstock.runtime.healing import Selection
 from penstock.testing.exports import export
 from penstock.testing.oracle import Delivery, differences, expected
+from penstock.testing.scenarios import Deliver
 
 DAY = datetime(2024, 3, 4, 9)  # noqa: DTZ001 - tills print local time
 LINE_ENDS_IN_QUOTES = (
@@ -19,6 +21,9 @@ LINE_ENDS_IN_QUOTES = (
     b"04/\xff3/2024 09:02,Leeds,Bo,Large Mocha - 2.90,2.9,CASH,\r\n"
 )
 """Engines that look for the line end by themselves find the wrong one."""
+
+LEEDS = "landing/leeds_04-03-2024_1.csv"
+CHEAP = b"04/03/2024 09:00,Leeds,Ada,Large Latte - 2.45,0.05,CASH,\n"
 
 
 @pytest.fixture
@@ -49,6 +54,18 @@ def test_a_file_of_many_parts(cafe, monkeypatch):
     data = export(rng, "Leeds", DAY, 11000).data
     assert len(data) > 1024 * 1024
     assert not wrong(cafe, [data])
+
+
+@pytest.mark.parametrize("orders", [5, 11000])
+def test_what_was_written_over_sets_nothing_aside(cafe, monkeypatch, orders):
+    monkeypatch.setenv("PENSTOCK_CHUNK_BYTES", "200000")
+    file, rng = cafe.folder / LEEDS, random.Random(3)  # noqa: S311 - a test's dice
+    with machine_on(cafe) as machine:
+        machine.change(Deliver(LEEDS, export(rng, "Leeds", DAY, orders).data))
+        file.write_bytes(CHEAP + export(rng, "Leeds", DAY, orders).data)
+        machine.settle()
+        assert machine.told().slots[LEEDS].standing == "refused"
+        assert not list(machine.project.rejects(Selection(status=())))
 
 
 def test_line_ends_in_the_first_quotes(cafe):

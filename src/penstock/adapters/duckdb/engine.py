@@ -119,8 +119,9 @@ class _Preparing:
             if error.exit_code == 1 or len(tallies) > 1:
                 raise
             self.staging.rollback(marks[0])
-            self.quarantine.rollback(marks[1])
             next(iter(tallies.values())).end(Standing.REFUSED, error)
+        if all(tally.standing is Standing.REFUSED for tally in tallies.values()):
+            self.quarantine.rollback(marks[1])
 
     def _whole(self, part: Part, tallies: dict[int, Tally]) -> None:
         """A batch that is one part: what sees whole deliveries runs between reading and staging."""

@@ -109,14 +109,17 @@ class Feed:
         return self.plan.source.format != "parquet" and content is not None and content.size <= SMALL
 
     def _take(self, tally: Tally) -> list[Chunk]:
-        """Up to two chunks of a small delivery, numbered with its row identities."""
+        """Up to two chunks of a small delivery, numbered with its row identities; none of one that was refused."""
         try:
-            if self.plan.source.format == "csv" and tally.generation.kind is not Kind.PATCH:
-                return self._at_once(tally)
-            return list(itertools.islice(self._chunks(tally, careful=True), 2))
+            chunks = self._few(tally)
         except DataError as error:
             tally.end(Standing.REFUSED, error)
-            return []
+        return chunks if tally.good else []
+
+    def _few(self, tally: Tally) -> list[Chunk]:
+        if self.plan.source.format == "csv" and tally.generation.kind is not Kind.PATCH:
+            return self._at_once(tally)
+        return list(itertools.islice(self._chunks(tally, careful=True), 2))
 
     def _at_once(self, tally: Tally) -> list[Chunk]:
         """A small delimited file in one read; a packed one may be large inside and goes the long way."""
