@@ -116,6 +116,12 @@ class SlotContract(Bench):
         with pytest.raises(DestinationError):
             load(world, sender, [LOG], sender.part("a", 1, log=[(1, "mine"), (SPAN, "whose?")]))
 
+    def test_staged_files_that_are_not_what_was_staged_are_refused(self, world: World, sender: Sender) -> None:
+        whole = sender.load([LOG], sender.part("a", 1, log=[(1, "x"), (2, "y")]))
+        with pytest.raises(DestinationError):
+            world.destination.load(replace(whole, tables=(replace(whole.tables[0], rows=3),)))
+        assert world.rows("log") == []
+
     def test_a_row_leads_back_to_its_slot(self, world: World, sender: Sender) -> None:
         load(world, sender, [LOG], sender.part("a", 1, log=[(7, "x")]))
         base = Slot(PIPELINE, "a").base
