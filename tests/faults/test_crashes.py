@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from tests.faults.children import Family, nursery
@@ -56,6 +58,7 @@ POSTGRES = (
     "postgres.before_commit",
     "postgres.after_commit",
 )
+ROOT = Path(__file__).parents[2]
 ANY_MOMENT = "any moment"
 OFTEN = dict.fromkeys(("prepare.staged", "lake.table_kept", "postgres.copied"), 4) | dict.fromkeys(LEDGER, 6)
 """Places that one run passes several times."""
@@ -157,6 +160,14 @@ class Crashes:
     def told(self, destination):
         lines = [f"{count:6} at {place}" for place, count in self.counts.items()]
         return "\n".join([f"\n{self.counts.total()} kills, {destination}, seed {SEED}:", *lines])
+
+
+def test_every_place_is_killed_at_and_told_of():
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py"))
+    page = (ROOT / "docs" / "explanation" / "faults.md").read_text(encoding="utf-8")
+    places = set(re.findall(r'\bpoint\("([^"]+)"\)', source))
+    assert places == {*COMMON, *LAKE, *POSTGRES, "postgres.outcome_unknown"}
+    assert places == set(re.findall(r"^\| `(\w+(?:\.\w+)?)` \|", page, re.MULTILINE))
 
 
 @pytest.fixture
