@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
 
     def claim(self, most, size, pipelines):
         limits = ClaimLimits(generations=most, bytes=size, lease=LEASE)
-        policies = dict.fromkeys(PIPELINES, POLICY)
+        policies = dict.fromkeys((*PIPELINES, "poison"), POLICY)
         run = self.ask("claim", "worker", self.now, pipelines=pipelines, limits=limits, policies=policies)
         if run is not None:
             assert run.state is RunState.RUNNING
@@ -242,7 +242,9 @@ class Machine(RuleBasedStateMachine):
         bad = data.draw(st.sampled_from(slots))
         self.ask("accept", [Delivery(slot, content=Content("A", 1)) for slot in slots], self.now)
         failures = 0
-        while (run := self.ask("claim", "worker", self.now, pipelines=["poison"])) is not None:
+        while (
+            run := self.ask("claim", "worker", self.now, pipelines=["poison"], policies={"poison": POLICY})
+        ) is not None:
             if any(item.slot == bad for item in run.generations):
                 failures += 1
                 self.ask("failed", run.id, run.epoch, self.now, BROKEN, retry=False, policy=POLICY)

@@ -197,12 +197,19 @@ def _judge(pages: Pages, delivery: Delivery, now: datetime) -> Acceptance:
         pages.record((changes.accepted(generation),))
         return Acceptance(generation, fresh=True)
     outdated = judging.superseded(tail, delivery.kind)
-    waiting = any(judging.waits(item) and (item not in outdated or not pages.ready(item)) for item in tail)
-    pages.add(generation, ready=not waiting and not pages.held(delivery.slot))
+    pages.add(generation, ready=_first_in_line(pages, tail, outdated))
     pages.record((changes.accepted(generation),))
     for item in outdated:
         _give_way(pages, item, generation)
     return Acceptance(generation, fresh=True)
+
+
+def _first_in_line(pages: Pages, tail: Sequence[Generation], outdated: Sequence[Generation]) -> bool:
+    """Whether nothing of its slot stands before a new generation. What gives way leaves it its place in the line."""
+    waiting = [item for item in tail if judging.waits(item)]
+    if not waiting:
+        return not pages.held(tail[0].slot)
+    return pages.ready(waiting[0]) and all(item in outdated for item in waiting)
 
 
 def _repeat(pages: Pages, delivery: Delivery, tail: Sequence[Generation], now: datetime) -> Acceptance:

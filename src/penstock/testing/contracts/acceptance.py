@@ -207,6 +207,14 @@ class AcceptanceContract:
         clerk.work()
         assert clerk.stands("leeds") == ["loaded", "superseded", "loaded"]
 
+    def test_a_newer_delivery_takes_the_place_of_patches_that_stood_in_line(self, clerk: Clerk) -> None:
+        clerk.deliver("leeds", "A")
+        clerk.work()
+        clerk.patch("leeds", 3)
+        clerk.patch("leeds", 7)
+        clerk.reload("leeds", "B")
+        assert [item.number for item in clerk.start().generations] == [4]
+
     def test_a_newer_delivery_supersedes_a_patch_that_will_be_tried_again(self, clerk: Clerk) -> None:
         clerk.deliver("leeds", "A")
         clerk.work()
