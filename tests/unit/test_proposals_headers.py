@@ -16,6 +16,7 @@ from penstock.adapters.duckdb.proposals.headers import declared, is_header
         (["Date", "Country/Region"], [["2020-01-22", "Afghanistan"], ["2020-01-23", "Albania"]]),
         (["foo_bar", "bazQux"], [["some text", "other text"]]),
         (["e_mail"], []),
+        (["country", "2019", "2020", "2021"], [["France", "1", "2", "3"], ["Spain", "3", "4", "5"]]),
     ],
 )
 def test_a_header_is_seen(first, rest):

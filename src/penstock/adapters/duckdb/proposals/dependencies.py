@@ -96,6 +96,8 @@ class _Search:
     partial: dict[tuple[str, str], Dependency] = field(default_factory=dict)
     """What holds only where its determinant is filled, by determinant and dependent."""
     warnings: list[str] = field(default_factory=list)
+    sizes: dict[tuple[tuple[str, ...], str], dict[int, int]] = field(default_factory=dict)
+    """How many groups have how many rows, by determinant and home; counted once."""
 
 
 def discover(grain: Grain) -> Found:
@@ -159,6 +161,8 @@ def _examine(search: _Search, determinant: tuple[str, ...]) -> None:
         and not _determined(determinant, column.name, search.accepted)
         and not (set(determinant) & search.grain.elements and column.name not in search.grain.elements)
     ]  # fmt: skip
+    groups = _repeated(_sizes(search, determinant, _ELEMENT))
+    rest = [name for name in rest if groups >= _least(search, determinant, name, GROUPS)]
     spared = ALMOST * search.rows if len(determinant) == 1 else 0
     for screen in (True, False) if search.rows > _SCREEN else (False,):
         broken = _broken(search, determinant, rest, screen=screen) if rest else {}
@@ -195,9 +199,9 @@ def _broken(search: _Search, determinant: tuple[str, ...], names: Sequence[str],
 
 
 def _accept(search: _Search, determinant: tuple[str, ...], name: str) -> None:
-    sizes = _sizes(search, determinant, name)
+    sizes = _sizes(search, determinant, search.homes[name])
     witnesses = sum(size * count for size, count in sizes.items())
-    groups = sum(count for size, count in sizes.items() if size > 1)
+    groups = _repeated(sizes)
     repeated = sum(size * count for size, count in sizes.items() if size > 1)
     found = Dependency(determinant, name, repeated / max(1, witnesses), groups, witnesses)
     if found.support < SUPPORT or groups < _least(search, determinant, name, repeated / max(1, groups)):
@@ -222,17 +226,21 @@ def _least(search: _Search, determinant: tuple[str, ...], name: str, size: float
     return 3 if related and leader.role == "identifier" and size >= GROUPS else GROUPS
 
 
-def _sizes(search: _Search, determinant: tuple[str, ...], name: str) -> dict[int, int]:
-    """How many groups have how many distinct rows of the dependent's grain."""
-    by = ", ".join(map(_q, determinant))
-    filled = " AND ".join(f"{_q(part)} IS NOT NULL" for part in determinant)
-    home = search.homes[name]
+def _repeated(sizes: Mapping[int, int]) -> int:
+    return sum(count for size, count in sizes.items() if size > 1)
+
+
+def _sizes(search: _Search, determinant: tuple[str, ...], home: str) -> dict[int, int]:
+    """How many groups have how many distinct rows of a grain; `_ELEMENT` stands for the relation's own rows."""
     home = "_row" if home in determinant else home
-    counted = "count(*)" if home == _ELEMENT else f"count(DISTINCT {_q(home)})"
-    query = f"SELECT {counted} AS size FROM {search.grain.relation} WHERE {filled} GROUP BY {by}"
-    return {
-        int(size): int(count) for size, count in search.grain.ask(f"SELECT size, count(*) FROM ({query}) GROUP BY size")
-    }
+    if (determinant, home) not in search.sizes:
+        by = ", ".join(map(_q, determinant))
+        filled = " AND ".join(f"{_q(part)} IS NOT NULL" for part in determinant)
+        counted = "count(*)" if home == _ELEMENT else f"count(DISTINCT {_q(home)})"
+        groups = f"SELECT {counted} AS size FROM {search.grain.relation} WHERE {filled} GROUP BY {by}"
+        rows = search.grain.ask(f"SELECT size, count(*) FROM ({groups}) GROUP BY size")
+        search.sizes[determinant, home] = {int(size): int(count) for size, count in rows}
+    return search.sizes[determinant, home]
 
 
 def _chance(search: _Search, determinant: tuple[str, ...], name: str) -> float:

@@ -74,7 +74,7 @@ class Table:
         """The same table under other column names."""
         pairs = zip(self.names, names, strict=True)
         listed = ", ".join(f"{quote_identifier(old)} AS {quote_identifier(new)}" for old, new in pairs)
-        self.session.run("ALTER VIEW source RENAME TO source_as_found")
+        self.session.run(f"ALTER {'VIEW' if self.batches > 1 else 'TABLE'} source RENAME TO source_as_found")
         self.session.run(f"CREATE VIEW source AS SELECT _row, _batch, {listed} FROM source_as_found")
         return replace(self, names=tuple(names))
 
@@ -105,6 +105,9 @@ def _together(session: Session, tables: Sequence[Table]) -> Table:
     first = tables[0]
     if any(table.names != first.names for table in tables):
         raise ContractBroken("the files do not have the same columns", fix="propose from files of one kind")
+    if len(tables) == 1:
+        session.run("ALTER TABLE source_0 RENAME TO source")
+        return first
     parts = " UNION ALL ".join(f"SELECT * FROM source_{place}" for place in range(len(tables)))
     session.run(f"CREATE VIEW source AS {parts}")
     return replace(first, count=sum(table.count for table in tables), batches=len(tables))
@@ -172,8 +175,9 @@ def _headed(desk: _Desk, place: int, layout: Layout, path: Path) -> Table:
 def _table(session: Session, place: int, layout: Layout, headers: tuple[str, ...], types: tuple[str, ...]) -> Table:
     names = _names(layout, headers)
     listed = ", ".join(f"nullif(trim(c{at}), '') AS {quote_identifier(name)}" for at, name in enumerate(names))
-    session.run(f"CREATE VIEW source_{place} AS SELECT _row, {place} AS _batch, {listed} FROM raw_{place}")
-    return Table(session, layout, headers, names, types, session.number(f"SELECT count(*) FROM raw_{place}"))
+    session.run(f"CREATE TABLE source_{place} AS SELECT _row, {place} AS _batch, {listed} FROM raw_{place}")
+    session.run(f"DROP TABLE raw_{place}")
+    return Table(session, layout, headers, names, types, session.number(f"SELECT count(*) FROM source_{place}"))
 
 
 def _names(layout: Layout, headers: tuple[str, ...]) -> tuple[str, ...]:
