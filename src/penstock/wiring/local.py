@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +25,8 @@ from penstock.wiring import settings as reading
 from penstock.wiring.parts import Parts
 
 if TYPE_CHECKING:
+    from multiprocessing.synchronize import Event
+
     from penstock.adapters.files.watch import Watcher
     from penstock.authoring.pipeline import Pipeline
     from penstock.wiring.proving import Trial
@@ -166,7 +170,8 @@ class Project(Parts):
         return Outcome(acceptance, generation, self.ledger.run(generation.run) if generation.run else None)
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
-        """Rescan, then work until nothing is left to claim now, of one pipeline or of all."""
+        """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes
+        have left behind goes."""
         self.intake.rescan(self.fingerprints)
         equipment = self.equipment
         if pipeline:
@@ -175,6 +180,8 @@ class Project(Parts):
         runs = []
         while (run := worker.work()) is not None:
             runs.append(run)
+        if any(self.zones.staged()):
+            self.sweep()
         return runs
 
     def withdraw(self, pipeline: str, address: str, listener: Listener = ignore) -> Outcome:
@@ -307,7 +314,7 @@ class Project(Parts):
 
         count = self.settings.workers if workers is None else workers
         pool = (
-            ProcessPool(self.settings.folder, self.settings.environment, count)
+            ProcessPool(work, self.settings.folder, self.settings.environment, count)
             if count
             else ThreadPool(self.equipment, self.worker_name)
         )
@@ -360,6 +367,15 @@ def open_project(
         yield project
     finally:
         project.close()
+
+
+def work(name: str, folder: str, environment: str, stop: Event, parent: int) -> None:
+    """A worker process: claim and work until told to stop, or until the supervisor is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from penstock.wiring.processes import loop
+
+    with open_project(Path(folder), environment) as project:
+        loop(project.equipment, name, lambda: stop.is_set() or os.getppid() != parent)
 
 
 def _columns_and_rows(found: Iterator[dict[str, Any]]) -> tuple[list[str], Iterator[tuple[Any, ...]]]:

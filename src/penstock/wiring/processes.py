@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from penstock.errors import PenstockError
@@ -26,8 +24,9 @@ MOST_SECONDS = 5.0
 class ProcessPool:
     """Keeps a number of worker processes alive."""
 
-    def __init__(self, folder: Path, environment: str, count: int) -> None:
-        self.folder, self.environment, self.count = folder, environment, count
+    def __init__(self, work: Callable[..., None], folder: Path, environment: str, count: int) -> None:
+        """`work(name, folder, environment, stop, parent)` is what each process does."""
+        self._work, self.folder, self.environment, self.count = work, folder, environment, count
         self._context = multiprocessing.get_context("spawn")
         self._stop = self._context.Event()
         self._workers: dict[str, SpawnProcess] = {}
@@ -67,7 +66,7 @@ class ProcessPool:
         self._serial += 1
         name = f"worker-{os.getpid()}-{self._serial}"
         process = self._context.Process(
-            target=work, args=(name, str(self.folder), self.environment, self._stop, os.getpid()), name=name
+            target=self._work, args=(name, str(self.folder), self.environment, self._stop, os.getpid()), name=name
         )
         process.start()
         self._workers[name] = process
@@ -93,19 +92,11 @@ class ThreadPool:
         self._thread.join(grace)
 
     def _work(self) -> None:
-        _loop(self._equipment, self._name, self._stop.is_set)
+        loop(self._equipment, self._name, self._stop.is_set)
 
 
-def work(name: str, folder: str, environment: str, stop: Event, parent: int) -> None:
-    """A worker process: claim and work until told to stop, or until the supervisor is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from penstock.wiring.local import open_project
-
-    with open_project(Path(folder), environment) as project:
-        _loop(project.equipment, name, lambda: stop.is_set() or os.getppid() != parent)
-
-
-def _loop(equipment: Equipment, name: str, done: Callable[[], bool]) -> None:
+def loop(equipment: Equipment, name: str, done: Callable[[], bool]) -> None:
+    """Claim and work until `done`."""
     worker = Worker(name, equipment)
     while not done():
         try:
