@@ -154,7 +154,8 @@ class Crashes:
         if self.databases is None:
             return Story(Family(self.nursery, make_cafe(folder)), self.rng).tell(places, at_once)
         with self.databases() as url:
-            family = Family(self.nursery, make_cafe(folder, url, lake=False), url, bulk=self.stories % 2)
+            bulk = "shadow" in places[0] or self.stories % 2
+            family = Family(self.nursery, make_cafe(folder, url, lake=False), url, bulk=bulk)
             return Story(family, self.rng).tell(places, at_once)
 
     def told(self, destination):
@@ -218,6 +219,15 @@ def test_a_replay_that_is_asked_for_again_is_sent_once(children, tmp_path):
     family.run("change", step=step)
     family.history.add(step)
     family.rest("asked for twice")
+
+
+def test_the_next_run_clears_up(children, tmp_path):
+    family = Family(children, make_cafe(tmp_path / "cafe"))
+    family.change(Deliver(LEEDS, b"04/03/2024 09:00,Leeds,Ada,Large Latte - 2.45,2.45,CASH,\n"))
+    assert family.run("work", crash_at="publish.after_record")
+    assert list(family.cafe.folder.glob("staging/*/*"))
+    family.run("work")
+    assert not list(family.cafe.folder.glob("staging/*/*"))
 
 
 @pytest.mark.parametrize("second", ["publish.after_record", "publish.released", "prepare.after_record"])

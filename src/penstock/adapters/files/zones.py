@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from penstock.model.runs import Run, Staged
@@ -43,8 +43,12 @@ class FolderZones:
 
     def left_over(self) -> Iterable[tuple[str, str]]:
         """(pipeline, run) of every folder in staging and quarantine."""
-        folders = [folder for zone in ("staging", "quarantine") for folder in self.root.glob(f"{zone}/*/*")]
+        folders = [*self.staged(), *self.root.glob("quarantine/*/*")]
         yield from sorted({(folder.parent.name, folder.name) for folder in folders})
+
+    def staged(self) -> Iterator[Path]:
+        """Runs' folders in staging: those of runs that are under way, and what a killed process has left."""
+        return self.root.glob("staging/*/*")
 
     def drop(self, pipeline: str, run: str) -> None:
         """Remove a run's staged files."""

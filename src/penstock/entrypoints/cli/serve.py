@@ -84,6 +84,7 @@ class _Edits:
 def _work(project: Project, word: str, workers: int, out: Output, edits: _Edits | None = None) -> None:
     supervisor = project.supervisor(workers=workers)
     watcher = project.watcher(supervisor)
+    project.sweep()
     watcher.start()
     try:
         with _stopped_by_signals(supervisor), _told(project, out), _looking(supervisor, edits):
