@@ -59,7 +59,9 @@ FREE = "UPDATE slots SET holder = NULL WHERE id = ? AND holder = ?"
 BEGUN = "SELECT coalesce(max(number), 0) FROM runs"
 DUE = "SELECT pipeline, id FROM runs WHERE due <= ? ORDER BY state, due, number"
 HALVES = "SELECT id FROM runs WHERE parent = ? ORDER BY number"
-HELD_BY = "SELECT id FROM runs WHERE due IS NOT NULL AND state = 'running' AND worker = ? ORDER BY number"
+HELD_BY = """
+SELECT id FROM runs INDEXED BY runs_due WHERE due IS NOT NULL AND state = 'running' AND worker = ? ORDER BY number
+"""
 NEW_RUN = """
 INSERT INTO runs (
     stage, state, attempt, first_attempt, epoch, deaths, worker, due, fingerprint, staged_attempt, error, finished_at,

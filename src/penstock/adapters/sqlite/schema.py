@@ -95,8 +95,8 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
 def _execute(connection: sqlite3.Connection, script: str) -> None:
     """One statement at a time: `executescript` would commit first."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for part in script.split(";"):
+        statement += part + ";"
         if sqlite3.complete_statement(statement):
             connection.execute(statement)
             statement = ""

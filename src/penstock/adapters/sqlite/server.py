@@ -11,8 +11,8 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 
@@ -29,6 +29,10 @@ BACKLOG = 128
 
 PAUSE = 0.1
 """After a connection that could not be taken, in seconds: the process may have too many files open."""
+
+
+LONGEST_GOODBYE = 1.0
+"""For how long a last answer may take to be sent, in seconds: whoever asked may have stopped reading."""
 
 
 class _Waiting:
@@ -48,8 +52,9 @@ class Server:
         self._writes: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closing = False
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, threading.Lock] = {}
         self.calls = self.commits = 0
+        """Writes that were asked for, and the transactions that they shared."""
         # A holder that was killed left its socket behind.
         address.unlink(missing_ok=True)
         self._listener = Listener(str(address), family="AF_UNIX", backlog=BACKLOG)
@@ -67,7 +72,9 @@ class Server:
         for thread in self._threads:
             thread.join()
         self._listener.close()
-        for connection in tuple(self._connections):
+        for connection, answering in tuple(self._connections.items()):
+            if answering.acquire(timeout=LONGEST_GOODBYE):
+                answering.release()
             _hang_up(connection)
 
     # --- connections ---------------------------------------------------------------------------------------------
@@ -83,19 +90,22 @@ class Server:
             _start(self._converse, "ledger-line", connection)
 
     def _converse(self, connection: Connection) -> None:
-        with self._listed(connection), connection, suppress(*GONE):
-            deliver_challenge(connection, self._key)
-            answer_challenge(connection, self._key)
-            while (answer := self._answer(unpack(connection.recv_bytes()))) is not None:
-                connection.send_bytes(pack(answer))
-
-    @contextmanager
-    def _listed(self, connection: Connection) -> Iterator[None]:
-        self._connections.add(connection)
+        answering = self._connections[connection] = threading.Lock()
         try:
-            yield
+            with connection, suppress(*GONE):
+                deliver_challenge(connection, self._key)
+                answer_challenge(connection, self._key)
+                while self._exchange(connection, connection.recv_bytes(), answering):
+                    pass
         finally:
-            self._connections.discard(connection)
+            del self._connections[connection]
+
+    def _exchange(self, connection: Connection, data: bytes, answering: threading.Lock) -> bool:
+        with answering:
+            answer = self._answer(unpack(data))
+            if answer is not None:
+                connection.send_bytes(pack(answer))
+        return answer is not None
 
     def _answer(self, call: Call) -> Answer | None:
         if call.method in READS:
@@ -104,6 +114,7 @@ class Server:
         with self._gate:
             if self._closing:
                 return None
+            self.calls += 1
             self._writes.put(waiting)
         waiting.done.wait()
         return waiting.answer
@@ -114,7 +125,6 @@ class Server:
         while (group := self._gather()) is not None:
             answers = self._desk.answer_together([waiting.call for waiting in group])
             self.commits += 1
-            self.calls += len(group)
             for waiting, answer in zip(group, answers, strict=True):
                 waiting.answer = answer
                 waiting.done.set()

@@ -76,12 +76,12 @@ class SqliteStore:
         if self._depth == 1:
             self._writer.execute("BEGIN IMMEDIATE")
             self._notice_others()
-        elif self._writer.in_transaction:
-            self._writer.execute(f"SAVEPOINT call{self._depth}")
         else:
-            raise LedgerBusy("the transaction around this call was undone", at=str(self.path), fix="try again")
+            self._expect_transaction()
+            self._writer.execute(f"SAVEPOINT call{self._depth}")
 
     def _end(self) -> None:
+        self._expect_transaction()
         if self._depth == 1:
             self._pages.flush()
             point("ledger.before_commit")
@@ -92,7 +92,6 @@ class SqliteStore:
 
     def _undo(self, unwritten: int) -> None:
         self._pages.undo(unwritten)
-        # SQLite itself has rolled back after some errors, a full disk for one.
         if not self._writer.in_transaction:
             return
         if self._depth == 1:
@@ -100,6 +99,11 @@ class SqliteStore:
         else:
             self._writer.execute(f"ROLLBACK TO call{self._depth}")
             self._writer.execute(f"RELEASE call{self._depth}")
+
+    def _expect_transaction(self) -> None:
+        """After a full disk SQLite may have rolled back by itself: what came now would be committed alone."""
+        if not self._writer.in_transaction:
+            raise LedgerBusy("the transaction around this call was undone", at=str(self.path), fix="try again")
 
     def _notice_others(self) -> None:
         version = self._writer.execute("PRAGMA data_version").fetchone()[0]
