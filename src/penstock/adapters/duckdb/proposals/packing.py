@@ -146,6 +146,8 @@ def _packed(column: Column, texts: Sequence[str], sign: str, names: set[str]) ->
     again = sum(count for count in elements.values() if count > 1)
     if len(elements) > 0.5 * total or again < 0.8 * total or "" in elements or _is_prose(elements):
         return None
+    if len(elements) > 0.8 * len(set(texts)) or not _anywhere(several):
+        return None
     packed = Packed(
         column.name, sign, column.rows, column.filled, len(several), total, len(elements), _element(column, names)
     )
@@ -154,6 +156,14 @@ def _packed(column: Column, texts: Sequence[str], sign: str, names: set[str]) ->
 
 def _listed(text: str) -> list[str]:
     return [part.strip().strip("\"'") for part in text[1:-1].split(",")]
+
+
+def _anywhere(lists: Sequence[Sequence[str]]) -> bool:
+    """Whether elements stand first in one list and later in another; the state behind a town never stands first."""
+    first = Counter(parts[0] for parts in lists)
+    later = Counter(part for parts in lists for part in parts[1:])
+    both = sum(min(first[part], later[part]) > 0 for part in {*first, *later} if first[part] + later[part] > 2)
+    return both >= 0.4 * sum(first[part] + later[part] > 2 for part in {*first, *later})
 
 
 def _is_prose(elements: Counter[str]) -> bool:
