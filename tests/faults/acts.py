@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -25,11 +24,9 @@ BULK = "TEST_BULK"
 
 
 @contextmanager
-def opened(folder, dead=()):
-    """The project; as by a supervisor, workers that have died are buried first."""
+def opened(folder):
+    """The project as any command opens it."""
     with open_project(Path(folder)) as project:
-        for child in dead:
-            project.ledger.bury(f"{socket.gethostname()}-{child}", project.clock())
         if not os.environ.get(BULK):
             yield project
             return
@@ -38,21 +35,21 @@ def opened(folder, dead=()):
             yield project
 
 
-def work(folder, dead=()):
+def work(folder):
     """Take in what lies in the landing zone and work until nothing is left to claim."""
-    with opened(folder, dead) as project:
+    with opened(folder) as project:
         project.work_until_idle()
 
 
-def change(folder, step, dead=()):
+def change(folder, step):
     """A person's or a sender's deed."""
-    with opened(folder, dead) as project:
+    with opened(folder) as project:
         carry_out(project, step)
 
 
-def recover(folder, dead=()):
+def recover(folder):
     """Work and wait until everything rests, then sweep."""
-    with opened(folder, dead) as project:
+    with opened(folder) as project:
         deadline = time.monotonic() + SECONDS
         project.work_until_idle()
         while project.ledger.pending():
@@ -63,9 +60,9 @@ def recover(folder, dead=()):
         project.sweep()
 
 
-def report(folder, dead=()):
+def report(folder):
     """What the project holds and says: `Told`, and what is wrong with it."""
-    with opened(folder, dead) as project:
+    with opened(folder) as project:
         readers = {}
         if "lake:lake" in project.destinations:
             readers["lake"] = lambda: lake_tables(Path(folder))
@@ -76,13 +73,13 @@ def report(folder, dead=()):
     return told, [*wrong, *left_behind(project)]
 
 
-def recover_and_report(folder, dead=()):
+def recover_and_report(folder):
     """Both."""
-    recover(folder, dead)
+    recover(folder)
     return report(folder)
 
 
-def receive(folder, file, dead=()):
+def receive(folder, file):
     """A person names a file that lies elsewhere: the code of what went wrong, if anything did."""
     with opened(folder) as project:
         try:
@@ -92,14 +89,14 @@ def receive(folder, file, dead=()):
     return ""
 
 
-def look(folder, dead=()):
+def look(folder):
     """Every run's state and the code of its error, newest first; and how much is left to do."""
     with opened(folder) as project:
         runs = [(run.state.value, (run.error or {}).get("code", "")) for run in project.ledger.runs()]
         return runs, project.ledger.pending()
 
 
-def loads(folder, dead=()):
+def loads(folder):
     """Which worker loaded each generation. Raises where one was loaded twice."""
     with opened(folder) as project:
         events = project.ledger.events(limit=100_000)
@@ -113,12 +110,12 @@ def loads(folder, dead=()):
     return found
 
 
-def serve(folder, until, journal, dead=()):
+def serve(folder, until, journal):
     """A supervisor with its worker in one process, until a file appears. Its log's actions and codes go to another."""
     handler = logging.FileHandler(journal)
     handler.setFormatter(logging.Formatter("%(action)s %(code)s", defaults={"action": "", "code": ""}))
     logging.getLogger("penstock").addHandler(handler)
-    with opened(folder, dead) as project:
+    with opened(folder) as project:
         supervisor = project.supervisor(workers=0)
         worker = threading.Thread(target=supervisor.run)
         worker.start()

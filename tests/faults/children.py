@@ -57,11 +57,11 @@ class Family:
     def __init__(self, nursery, cafe, url="", *, bulk=False):
         self.nursery, self.cafe = nursery, cafe
         self.environment = environment(url) | ({BULK: "1"} if bulk else {})
-        self.dead, self.history, self._report = [], History(), None
+        self.history, self._report = History(), None
 
     def start(self, act, *, crash_at="", **options):
         told = self.environment | ({VARIABLE: crash_at} if crash_at else {})
-        return self.nursery.start(act, told, folder=str(self.cafe.folder), dead=tuple(self.dead), **options)
+        return self.nursery.start(act, told, folder=str(self.cafe.folder), **options)
 
     def run(self, act, *, kill_after=None, **options):
         """Whether the child was killed."""
@@ -70,9 +70,7 @@ class Family:
     def end(self, started, act, kill_after=None):
         """Wait for a child: whether it was killed."""
         status, answer, _ = self.nursery.wait(started, kill_after)
-        child = started[0]
         if status == KILLED:
-            self.dead.append(child)
             return True
         assert status == 0, f"{act} ended with {status}"
         self._report = answer or self._report
@@ -102,7 +100,6 @@ class Family:
     def rest(self, where):
         """Everything comes to rest, and the oracle agrees."""
         assert not self.run("recover_and_report")
-        self.dead.clear()
         compare(self.history.told(self.cafe.key), self, where)
 
     def told(self):

@@ -22,6 +22,7 @@ from penstock.runtime.reconcile import Difference, compare_destination, compare_
 from penstock.runtime.supervisor import Rhythm, Supervisor
 from penstock.runtime.worker import Listener, Worker, ignore
 from penstock.wiring import settings as reading
+from penstock.wiring.names import is_gone
 from penstock.wiring.parts import Parts
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from penstock.wiring.proving import Trial
 
 POLL_SECONDS = 0.02
+LOOKED_AT = 50
+"""How many of the newest runs are looked through for those whose workers have died; others wait for their leases."""
 
 
 ALL = 1_000_000
@@ -146,6 +149,7 @@ class Project(Parts):
         """Work until the accepted generations are final, in this process or in whichever has claimed them."""
         import time
 
+        self.bury_dead_workers()
         worker = Worker(self.worker_name, self.equipment, listener)
         waiting = {acceptance.generation.slot: acceptance for acceptance in acceptances}
         while any(not self._rested(acceptance) for acceptance in waiting.values()):
@@ -172,6 +176,7 @@ class Project(Parts):
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
         """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes
         have left behind goes."""
+        self.bury_dead_workers()
         self.intake.rescan(self.fingerprints)
         equipment = self.equipment
         if pipeline:
@@ -183,6 +188,14 @@ class Project(Parts):
         if any(self.zones.staged()):
             self.sweep()
         return runs
+
+    def bury_dead_workers(self) -> None:
+        """What workers of this machine held whose processes are gone may be claimed at once, before the leases end."""
+        if self.ledger.next_due() is None:
+            return
+        for run in self.ledger.runs(limit=LOOKED_AT):
+            if run.state is RunState.RUNNING and is_gone(run.worker):
+                self.ledger.bury(run.worker, self.clock())
 
     def withdraw(self, pipeline: str, address: str, listener: Listener = ignore) -> Outcome:
         """Take a slot's rows out of every destination."""
@@ -312,6 +325,7 @@ class Project(Parts):
         """A supervisor with its workers; `workers=0` is one thread of this process."""
         from penstock.wiring.processes import ProcessPool, ThreadPool
 
+        self.bury_dead_workers()
         count = self.settings.workers if workers is None else workers
         pool = (
             ProcessPool(work, self.settings.folder, self.settings.environment, count)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +17,7 @@ from penstock.runtime.intake import Intake
 from penstock.runtime.worker import Equipment, utc_now
 from penstock.wiring import definitions
 from penstock.wiring import settings as reading
+from penstock.wiring.names import name_of_worker
 
 if TYPE_CHECKING:
     from penstock.adapters.duckdb.engine import DuckEngine
@@ -158,7 +157,7 @@ class Parts:
 
     @property
     def worker_name(self) -> str:
-        return f"{socket.gethostname()}-{os.getpid()}"
+        return name_of_worker()
 
     def close(self) -> None:
         self._stack.close()

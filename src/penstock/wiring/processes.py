@@ -13,6 +13,7 @@ from pathlib import Path
 
 from penstock.errors import PenstockError
 from penstock.runtime.worker import Equipment, Worker
+from penstock.wiring.names import name_of_worker
 
 log = logging.getLogger("penstock")
 
@@ -64,7 +65,7 @@ class ProcessPool:
 
     def _spawn(self) -> None:
         self._serial += 1
-        name = f"worker-{os.getpid()}-{self._serial}"
+        name = name_of_worker(self._serial)
         process = self._context.Process(
             target=self._work, args=(name, str(self.folder), self.environment, self._stop, os.getpid()), name=name
         )
