@@ -9,8 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from penstock.adapters.duckdb.proposals.moments import Moment, read_moments
+from penstock.adapters.duckdb.proposals.names import known
 from penstock.adapters.duckdb.proposals.sniffing import Table
-from penstock.adapters.duckdb.proposals.vocabulary import words
+from penstock.adapters.duckdb.proposals.vocabulary import fold, words
 from penstock.compile.sql import quote_identifier
 
 FEW = 8
@@ -229,13 +230,18 @@ def _distinct(tally: _Tally) -> str:
 
 
 def few_values(table: Table, columns: Collection[Column], *, most: int = FEW) -> dict[str, tuple[str, ...]]:
-    """The values of complete columns that hold a few values over and over, personal ones left out."""
+    """The values of complete columns that hold a few values over and over; nothing that could be people's names."""
     eligible = [
         column for column in columns
         if column.complete and column.role == "category" and not column.kind
         and column.distinct <= most and column.rows >= 5 * column.distinct and column.base in ("VARCHAR", "BOOLEAN")
     ]  # fmt: skip
-    return {column.name: _values(table, column.name) for column in eligible if column.base == "VARCHAR"}
+    found = {column.name: _values(table, column.name) for column in eligible if column.base == "VARCHAR"}
+    return {name: values for name, values in found.items() if not _people(values)}
+
+
+def _people(values: Sequence[str]) -> bool:
+    return 4 * sum(known(fold(value).split()) for value in values) >= len(values)
 
 
 def _values(table: Table, name: str) -> tuple[str, ...]:
