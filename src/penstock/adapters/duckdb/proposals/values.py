@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-_NOTHING = frozenset("n/a na none null nil nan - -- ? unknown unbekannt keine leer tbd xxx #n/a".split())
+_NOTHING = frozenset("n/a na none null nil nan - -- ? unknown unbekannt keine leer tbd #n/a".split())
 MOST = 1000
 """Distinct values that are judged."""
 _LONGEST = 250
