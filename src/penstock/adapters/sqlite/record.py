@@ -58,12 +58,14 @@ WITH heads AS (
     ) AS head
     FROM slots AS s WHERE s.pipeline = ?
 )
-SELECT h.address, {GENERATION}
+SELECT h.id, h.address, {GENERATION}
 FROM heads AS h
 JOIN generations AS top ON top.slot = h.id AND top.number = h.head AND top.kind <> 'withdrawal'
 JOIN generations AS g ON g.slot = h.id AND g.number >= h.head AND g.standing = 'loaded'
 ORDER BY h.address, g.number
 """
+
+FOUND = "SELECT members, results FROM runs WHERE id = ?"
 
 PENDING = f"""
 SELECT (SELECT count(*) FROM generations WHERE queue IS NOT NULL AND {_AMONG.format("queue")})
@@ -133,14 +135,14 @@ class SqliteRecord:
 
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         found: list[tuple[Generation, Result]] = []
-        known: dict[str, dict[Slot, Result]] = {}
-        for address, *row in self._execute(LIVE, (pipeline,)).fetchall():
+        known: dict[str, dict[tuple[int, int], rows.Found]] = {}
+        for slot, address, *row in self._execute(LIVE, (pipeline,)).fetchall():
             generation = rows.generation(Slot(pipeline, address), row)
             if generation.run not in known:
-                run = self.run(generation.run)
-                known[generation.run] = {} if run is None else {result.slot: result for result in run.results}
-            if (result := known[generation.run].get(generation.slot)) is not None:
-                found.append((generation, result))
+                known[generation.run] = rows.found_of(*self._execute(FOUND, (generation.run,)).fetchone())
+            result = known[generation.run].get((slot, generation.number))
+            if result is not None:
+                found.append((generation, rows.result(generation, result)))
         return found
 
     def pending(self, pipelines: Iterable[str] | None = None) -> int:

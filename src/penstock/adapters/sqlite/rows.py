@@ -33,6 +33,9 @@ RUN = (
 
 # `default=dict`: a mapping of any other kind is written as an object.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False, default=dict).encode
+Found = Sequence[Any]
+"""A result as it is kept, without its place."""
+
 _read = json.JSONDecoder().raw_decode
 
 
@@ -220,10 +223,17 @@ def results_of(text: str, generations: Sequence[Generation]) -> tuple[Result, ..
     """The results of a run over these generations."""
     if text == "[]":
         return ()
-    return tuple(_result(generations[place], found) for place, *found in _decode(text))
+    return tuple(result(generations[place], found) for place, *found in _decode(text))
 
 
-def _result(item: Generation, found: Sequence[Any]) -> Result:
+def found_of(members: str, results: str) -> dict[tuple[int, int], Found]:
+    """What a run found out, by slot (its id) and number: less work than the run itself."""
+    keys = _decode(members)
+    return {tuple(keys[place]): found for place, *found in _decode(results)}
+
+
+def result(item: Generation, found: Found) -> Result:
+    """What a run found out about a generation."""
     standing, fates, span, reasons, warnings, rows, checksums, error = found
     return Result(
         slot=item.slot,
