@@ -123,6 +123,8 @@ class Book(Ledger):
     def release(self, run: str, now: datetime, *, by: str) -> Run:
         with self._store.writing() as pages:
             before = _known(pages, run)
+            if not before.state.final:
+                raise _refused(before, f"it is {before.state}: wait until it has ended", "release")
             if not transitions.ending(before, Standing.SUSPENDED):
                 raise _refused(before, "nothing of it is suspended", "release")
             after = transitions.reopen(before, Standing.SUSPENDED, now, released=True)

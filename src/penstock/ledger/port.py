@@ -122,7 +122,7 @@ class Claims(Protocol):
 
     def release(self, run: str, now: datetime, *, by: str) -> Run:
         """A person lets what is suspended of a run go on, with `hard` off: its generations load what passed. The run
-        is due at once. Raises `UsageError` when nothing of it is suspended."""
+        is due at once. Raises `UsageError` when nothing of it is suspended, or when it has not ended."""
         ...
 
     def drop(self, run: str, now: datetime, *, by: str) -> Run:

@@ -8,11 +8,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import secrets
-import tempfile
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -134,7 +131,7 @@ class _Succession:
 
     def __call__(self, method: Callable[Concatenate[Ledger, P], T], /, *arguments: P.args, **named: P.kwargs) -> T:
         """Ask until somebody answers. The call keeps its name, so that it is not carried out twice."""
-        call = Call(uuid.uuid4().hex, method.__name__, arguments, named)
+        call = Call(os.urandom(16).hex(), method.__name__, arguments, named)
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -189,6 +186,8 @@ def address_of(folder: Path) -> Path:
 
 
 def _own_folder() -> Path:
+    import tempfile  # costs 5 ms, and hardly any folder needs it
+
     folder = Path(tempfile.gettempdir()) / f"penstock-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
@@ -213,7 +212,7 @@ def _make_key(path: Path) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
+            file.write(os.urandom(32))
         with suppress(FileExistsError):
             os.link(draft, path)
     finally:

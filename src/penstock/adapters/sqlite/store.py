@@ -121,7 +121,8 @@ class SqliteStore:
                 connection.execute("BEGIN")
                 yield SqliteRecord(connection)
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 if self._closed:
                     connection.close()
                 else:

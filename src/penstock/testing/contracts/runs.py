@@ -147,6 +147,13 @@ class RunContract:
         clerk.deliver("a", "A", "v2")
         assert [item.content and item.content.version for item in clerk.start().generations] == ["v2", ""]
 
+    def test_a_run_is_released_when_it_has_ended(self, clerk: Clerk) -> None:
+        clerk.deliver_all("ab")
+        run = clerk.prepare(clerk.start(), b=SUSPENDED)
+        with pytest.raises(UsageError):
+            clerk.release(run)
+        assert clerk.release(clerk.complete(run)).state is RunState.WAITING
+
     def test_a_newer_delivery_settles_what_was_suspended(self, clerk: Clerk) -> None:
         clerk.deliver("leeds", "A")
         run = clerk.complete(clerk.start(), leeds=SUSPENDED)
