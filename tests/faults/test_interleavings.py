@@ -36,6 +36,7 @@ def test_postgres_holds_what_the_oracle_tells(tmp_path, postgres, monkeypatch, s
     played(make_cafe(tmp_path / "cafe", postgres, lake=False), seed)
 
 
+@pytest.mark.slow
 def test_both_destinations_hold_the_same(tmp_path, postgres, monkeypatch):
     monkeypatch.setenv(WAREHOUSE, postgres)
     played(make_cafe(tmp_path / "cafe", postgres), FIRST)
