@@ -13,7 +13,6 @@ from penstock.adapters.sqlite.client import RemoteLedger
 from penstock.testing.contracts.ledger import LedgerContract
 from penstock.testing.memory import MemoryLedger
 
-
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it: the contract is not about the disk
 
 
