@@ -97,6 +97,17 @@ class Book(Ledger):
                 return before
             return _turn(pages, before, transitions.publish(before, now), now)
 
+    def completed(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+    ) -> Run:
+        with self._store.writing() as pages:
+            before = _claimed(pages, run, epoch)
+            if before.state.final:
+                return before
+            after = transitions.complete(before, now, results, staged, fingerprint)
+            loaded = [changes.of_run("loaded", after, now, loaded=after.loaded)] if after.stage is Stage.PUBLISH else []
+            return _turn(pages, before, after, now, *loaded)
+
     def failed(
         self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
     ) -> list[Run]:

@@ -126,6 +126,11 @@ class RemoteLedger(Ledger):
     def published(self, run: str, epoch: int, now: datetime) -> Run:
         return self._ask(Ledger.published, run, epoch, now)
 
+    def completed(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+    ) -> Run:
+        return self._ask(Ledger.completed, run, epoch, now, tuple(results), tuple(staged), fingerprint)
+
     def failed(
         self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
     ) -> list[Run]:

@@ -31,7 +31,7 @@ GONE = (OSError, EOFError, AuthenticationError)
 READS = frozenset({"current", "history", "slots", "run", "runs", "events", "live", "pending", "next_due"})
 WRITES = frozenset(
     {
-        "accept", "claim", "renew", "bury", "prepared", "loaded", "published", "failed", "restage",
+        "accept", "claim", "renew", "bury", "prepared", "loaded", "published", "completed", "failed", "restage",
         "release", "drop", "redrive",
     }
 )  # fmt: skip
