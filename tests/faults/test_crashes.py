@@ -12,6 +12,7 @@ import random
 import re
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -149,6 +150,11 @@ class Crashes:
                 self.counts[place] += 1
                 left.remove(place)
 
+    def kill_often(self, own):
+        """The long form."""
+        self.kill((*COMMON, *own), KILLS)
+        self.kill([ANY_MOMENT], 3 * KILLS)
+
     def _story(self, places, at_once):
         self.stories += 1
         folder = self.folder / str(self.stories)
@@ -181,11 +187,6 @@ def children(monkeypatch):
         yield found
 
 
-def tell(crashes, destination, capsys):
-    with capsys.disabled():
-        print(crashes.told(destination))  # noqa: T201 - the counts are what the long form is for
-
-
 def test_a_kill_at_each_place_on_the_lake(children, tmp_path):
     """Up to eight one after the other, before the last child may finish the work."""
     places = (*COMMON, *LAKE, ANY_MOMENT)
@@ -196,20 +197,16 @@ def test_a_kill_at_each_place_on_the_lake(children, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_kills_on_the_lake(children, tmp_path, capsys):
-    crashes = Crashes(children, tmp_path)
-    crashes.kill((*COMMON, *LAKE), KILLS)
-    crashes.kill([ANY_MOMENT], 3 * KILLS)
-    tell(crashes, "lake", capsys)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_many_kills_on_postgres(children, tmp_path, postgres_server, capsys):
-    crashes = Crashes(children, tmp_path, postgres_server.database)
-    crashes.kill((*COMMON, *POSTGRES), KILLS)
-    crashes.kill([ANY_MOMENT], 3 * KILLS)
-    tell(crashes, "PostgreSQL", capsys)
+def test_many_kills(children, tmp_path, postgres_server, capsys):
+    """Both destinations at once, on a core each."""
+    with nursery() as others, ThreadPoolExecutor(2) as pool:
+        lake = Crashes(children, tmp_path / "lake")
+        postgres = Crashes(others, tmp_path / "postgres", postgres_server.database)
+        jobs = [pool.submit(lake.kill_often, LAKE), pool.submit(postgres.kill_often, POSTGRES)]
+        for job in jobs:
+            job.result()
+    with capsys.disabled():
+        print(lake.told("lake"), postgres.told("PostgreSQL"))  # noqa: T201 - the counts are what it is for
 
 
 def test_a_replay_that_is_asked_for_again_is_sent_once(children, tmp_path):
