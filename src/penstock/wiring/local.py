@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from penstock.adapters.files.watch import Watcher
     from penstock.authoring.pipeline import Pipeline
+    from penstock.ledger.port import Ledger
     from penstock.wiring.proving import Trial
 
 POLL_SECONDS = 0.02
@@ -58,6 +59,20 @@ class Outcome:
     acceptance: Acceptance
     generation: Generation
     run: Run | None
+
+
+class _Runs:
+    """Runs of a ledger, each read once: one run may hold a thousand slots."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known: dict[str, Run | None] = {}
+
+    def of(self, generation: Generation) -> Run | None:
+        """The run that carried a generation."""
+        if generation.run and generation.run not in self._known:
+            self._known[generation.run] = self._ledger.run(generation.run)
+        return self._known.get(generation.run)
 
 
 def _unheard(_: list[Acceptance]) -> None:
@@ -151,17 +166,24 @@ class Project(Parts):
 
         self.bury_dead_workers()
         worker = Worker(self.worker_name, self.equipment, listener)
-        waiting = {acceptance.generation.slot: acceptance for acceptance in acceptances}
-        while any(not self._rested(acceptance) for acceptance in waiting.values()):
+        waiting = list(acceptances)
+        while waiting := self._unrested(waiting):
             if worker.work() is None:
                 time.sleep(POLL_SECONDS)
-        return [self._outcome(acceptance) for acceptance in acceptances]
+        runs = _Runs(self.ledger)
+        return [self._outcome(acceptance, runs) for acceptance in acceptances]
 
-    def _rested(self, acceptance: Acceptance) -> bool:
+    def _unrested(self, acceptances: Sequence[Acceptance]) -> list[Acceptance]:
+        """Those from the first one that has not come to rest: a look at each of the others can wait for it."""
+        runs = _Runs(self.ledger)
+        rested = itertools.takewhile(lambda acceptance: self._rested(acceptance, runs), acceptances)
+        return list(acceptances[sum(1 for _ in rested) :])
+
+    def _rested(self, acceptance: Acceptance, runs: _Runs) -> bool:
         generation = self._now(acceptance)
         if not generation.standing.final:
             return False
-        run = self.ledger.run(generation.run) if generation.run else None
+        run = runs.of(generation)
         return run is None or run.state.final
 
     def _now(self, acceptance: Acceptance) -> Generation:
@@ -169,9 +191,9 @@ class Project(Parts):
         history = self.ledger.history(found.slot)
         return next((item for item in history if item.number == found.number), found)
 
-    def _outcome(self, acceptance: Acceptance) -> Outcome:
+    def _outcome(self, acceptance: Acceptance, runs: _Runs) -> Outcome:
         generation = self._now(acceptance)
-        return Outcome(acceptance, generation, self.ledger.run(generation.run) if generation.run else None)
+        return Outcome(acceptance, generation, runs.of(generation))
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
         """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes
