@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.adapters.files.landing import FolderLanding
 from penstock.adapters.files.zones import FolderZones
+from penstock.errors import UnknownName, nearest
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.settings import LOCAL, Settings
 from penstock.runtime.intake import Intake
@@ -54,6 +55,12 @@ class Parts:
     def pipelines(self) -> dict[str, Pipeline]:
         """The declared pipelines. Raises `DefinitionError`."""
         return definitions.load(self.settings.folder)
+
+    def pipeline(self, name: str) -> Pipeline:
+        """A pipeline by name. Raises `UnknownName` with the nearest one."""
+        if name not in self.pipelines:
+            raise UnknownName(f"there is no pipeline {name!r}", fix=nearest(name, self.pipelines))
+        return self.pipelines[name]
 
     @cached_property
     def plans(self) -> dict[str, Plan]:

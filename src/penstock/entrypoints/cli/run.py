@@ -16,7 +16,8 @@ from penstock.model.runs import Run
 from penstock.model.slots import Generation, Kind, Standing
 
 if TYPE_CHECKING:
-    from penstock.wiring.local import Outcome, Project
+    from penstock.wiring.deliveries import Outcome
+    from penstock.wiring.local import Project
 
 READING = "reading"
 """The stage under which a worker tells how far the reading has come (`penstock.runtime.worker`)."""

@@ -1,0 +1,104 @@
+"""Looking into a project without changing it: differences, the way of a row, SQL."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from penstock.errors import UnknownName, nearest
+from penstock.model.slots import Kind, Slot, Standing
+from penstock.runtime.intake import matches
+from penstock.runtime.reconcile import Difference, compare_destination, compare_landing, unfinished
+from penstock.wiring.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a loaded row comes from. Line 0 is the whole file: the row came out of a wide step."""
+
+    pipeline: str
+    slot: str
+    line: int
+    generation: int
+
+
+class Looking(Parts):
+    """What a project can be asked."""
+
+    def verify(self, pipeline: str = "") -> list[Difference]:
+        """Every difference between landing zone, ledger and destinations."""
+        found: list[Difference] = []
+        for name in [self.pipeline(pipeline).name] if pipeline else list(self.pipelines):
+            objects = (
+                (item, self.landing.content(item.address).sha256)
+                for item in self.landing.scan()
+                if matches({name: self.pipelines[name]}, item.address)
+            )
+            found += compare_landing(name, self.ledger, objects)
+            found += unfinished(self.ledger, name)
+            for key, destination in self.destinations.items():
+                found += compare_destination(self.plans[name], self.ledger, destination, key)
+        return found
+
+    def trace(self, row: int, pipeline: str = "") -> Origin:
+        """The file and line behind a row identity. Raises `UnknownName`."""
+        for name in [pipeline] if pipeline else list(self.pipelines):
+            for destination in self.destinations.values():
+                found = destination.slot_of(name, row)
+                if found is not None:
+                    address, base = found
+                    return Origin(name, address, row - base, self._generation_of(Slot(name, address), row - base))
+        raise UnknownName(
+            f"no loaded row has the identity {row}", fix="take it from the table's key or its _row column"
+        )
+
+    def _generation_of(self, slot: Slot, line: int) -> int:
+        """The generation that brought a line: the newest loaded patch of it, else the newest loaded delivery."""
+        loaded = [item for item in self.ledger.history(slot) if item.standing is Standing.LOADED]
+        bringing = [item for item in loaded if item.kind is not Kind.PATCH or line in item.lines]
+        return bringing[-1].number if bringing else 0
+
+    def query(self, sql: str, destination: str = "") -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """SQL over a destination's tables: the lake by default, or the only one there is."""
+        name = destination or next((key for key in self.destinations if key.startswith("lake:")), "")
+        name = name or next(iter(self.destinations), "")
+        if name not in self.destinations:
+            raise UnknownName(f"there is no destination {name!r}", fix=nearest(name, self.destinations))
+        chosen = self.destinations[name]
+        if not name.startswith("lake:"):
+            return _columns_and_rows(chosen.rows(sql))  # type: ignore[attr-defined]
+        from penstock.adapters.duckdb.inspect import Inspection
+
+        relations, files = self._published(name)
+        inspection = Inspection(relations, files)
+        self._stack.callback(inspection.close)
+        return inspection.query(sql)
+
+    def _published(self, name: str) -> tuple[dict[str, str], list[str]]:
+        """Every table of a lake as a relation of SQL, and the files behind them, which stay until all is closed."""
+        relations: dict[str, str] = {}
+        files: list[str] = []
+        for pipeline in self.pipelines:
+            snapshot = self._stack.enter_context(self.destinations[name].reading(pipeline))  # type: ignore[attr-defined]
+            relations |= snapshot.relations
+            files += (file for paths in snapshot.files.values() for file in paths)
+        return relations, files
+
+    def states(self) -> Mapping[str, Standing]:
+        """The standing of every slot's newest generation, by slot."""
+        found = {}
+        for name in self.pipelines:
+            for slot in self.ledger.slots(name):
+                current = self.ledger.current(slot)
+                if current:
+                    found[str(slot)] = current.standing
+        return found
+
+
+def _columns_and_rows(found: Iterator[dict[str, Any]]) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+    """Rows as dictionaries, told apart into names and values."""
+    first = next(found, None)
+    rows = found if first is None else itertools.chain((first,), found)
+    return list(first or ()), (tuple(row.values()) for row in rows)

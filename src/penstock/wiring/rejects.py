@@ -1,0 +1,66 @@
+"""A project's rejected rows: who waits in quarantine, and how they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from penstock.adapters.files.landing import LANDING
+from penstock.errors import UsageError
+from penstock.model.slots import Slot
+from penstock.runtime.healing import Reject, Selection, check_edits, judged, patches
+from penstock.runtime.worker import Listener, ignore
+from penstock.wiring.deliveries import Deliveries, Outcome
+
+ALL = 1_000_000
+EVERYTHING = Selection(status=())
+
+
+class Rejects(Deliveries):
+    """Rejected rows with their status, and replays of them."""
+
+    def rejects(self, selection: Selection = EVERYTHING) -> Iterator[Reject]:
+        """Rejected rows with their status."""
+        from penstock.adapters.duckdb.rejects import read_rejects
+
+        for name in [selection.pipeline] if selection.pipeline else list(self.pipelines):
+            runs = {run.id: run for run in self.ledger.runs(pipeline=name, limit=ALL)}
+            files = [file for run in runs.values() for file in self.zones.rejects(run)]
+            found = [_reject(values) for values in read_rejects(files)]
+            histories = {slot: self.ledger.history(slot) for slot in {Slot(name, reject.slot) for reject in found}}
+            for reject in judged(found, histories):
+                if selection.takes_run(runs[reject.run]) and selection.takes(reject):
+                    yield reject
+
+    def replay(
+        self, selection: Selection, edits: Sequence[Mapping[str, Any]] = (), listener: Listener = ignore
+    ) -> list[Outcome]:
+        """Send open rejects again as patches of their slots. An edit is `{"slot", "line", "set": {column: text}}`."""
+        chosen = list(self.rejects(selection))
+        if not chosen:
+            raise UsageError("no open reject is selected", fix="penstock quarantine list")
+        outcomes = []
+        for name in sorted({reject.pipeline for reject in chosen}):
+            mine = [reject for reject in chosen if reject.pipeline == name]
+            check_edits(edits, self.pipeline(name).source.names, mine)
+            addresses = self._store_edits(name, edits)
+            deliveries = patches(mine, self.ledger, fixes=addresses, fingerprint=self.plans[name].fingerprint)
+            outcomes += self.settle(self.ledger.accept(deliveries, self.clock()), listener)
+        return outcomes
+
+    def _store_edits(self, pipeline: str, edits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Edits are as received: they lie in the landing zone, under a name that no scan takes up."""
+        import json
+        import uuid
+
+        addresses = {}
+        for slot in sorted({edit["slot"] for edit in edits}):
+            lines = [{"line": edit["line"], "set": edit["set"]} for edit in edits if edit["slot"] == slot]
+            text = "".join(f"{json.dumps(line)}\n" for line in lines)
+            address = f"{LANDING}/_fixes/{pipeline}/{uuid.uuid4().hex}.jsonl"
+            addresses[slot] = self.landing.store(text.encode(), address)
+        return addresses
+
+
+def _reject(values: Mapping[str, Any]) -> Reject:
+    return Reject(**{**values, "reasons": tuple(values["reasons"])})
