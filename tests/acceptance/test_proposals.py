@@ -18,9 +18,9 @@ from tests.support.prepared import Bench
 import penstock as ps
 from penstock.adapters.duckdb.proposals.draft import draft_pipeline, write
 from penstock.adapters.duckdb.proposals.headers import is_header
-from penstock.adapters.duckdb.proposals.normalforms import NormalFormProposal, propose_normal_form
+from penstock.adapters.duckdb.proposals.normalforms import NormalFormProposal
 from penstock.adapters.duckdb.proposals.personal import marks_of, propose_marks
-from penstock.adapters.duckdb.proposals.study import Study, study
+from penstock.adapters.duckdb.proposals.study import Study, propose_normal_form, study
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "how-to" / "propose.md"

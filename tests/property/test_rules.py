@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from penstock.authoring import regexes
 from penstock.authoring.conditions import Condition, Duration, Keyword, RunTime, minutes, moment
-from penstock.authoring.rules import Combined, Single, parse_rule
-from penstock.compile.checks import decode, masks, reasons_expression, row_predicate
+from penstock.authoring.rules import CheckSpec, Combined, Severity, Single, parse_rule
+from penstock.compile.checks import row_predicate
 from penstock.compile.fitting import check_columns
+from penstock.compile.masks import Masks, reason_list
 from penstock.errors import RuleError
 
 NOW = datetime(2024, 3, 10, 12)  # noqa: DTZ001  the run's time in UTC, as it is bound
@@ -148,9 +149,10 @@ def engine():
 def select(engine):
     columns = ", ".join(f"unnest(${place}::{kind}[]) AS {name}" for place, (name, kind) in enumerate(TYPES.items(), 1))
 
-    def run(expression, data):
+    def run(expression, data, beside="NULL"):
         values = [[row.get(name) for row in data] for name in TYPES]
-        found = engine.execute(f"SELECT {expression} FROM (SELECT {columns})", values).fetchall()
+        query = f"SELECT {expression} FROM (SELECT *, {beside} FROM (SELECT {columns}))"
+        found = engine.execute(query, values).fetchall()
         return [value for (value,) in found]
 
     return run
@@ -170,11 +172,10 @@ def test_sql_says_of_every_row_what_the_rule_means(select, rule, data):
 
 @given(chosen=st.lists(rules, min_size=1, max_size=4), data=st.lists(rows, min_size=1, max_size=3))
 @settings(max_examples=50)
-def test_masks_and_reasons_name_exactly_the_failing_rules(select, chosen, data):
+def test_masks_and_their_reasons_name_exactly_the_failing_rules(select, chosen, data):
     expected = [tuple(rule.text for rule in chosen if not passes(rule, row)) for row in data]
-    [mask] = masks(chosen)
-    assert [decode([value], chosen) for value in select(mask, data)] == expected
-    assert [tuple(texts or ()) for texts in select(reasons_expression(chosen), data)] == expected
+    masks = Masks([CheckSpec("source", rule, Severity.STOP) for rule in chosen])
+    assert [tuple(texts) for texts in select(reason_list(masks.reasons()), data, masks.faults)] == expected
 
 
 SQL = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from penstock.authoring.rules import parse_rule
-from penstock.compile.checks import decode, failing_rows_query, masks, reasons, reasons_expression, row_predicate
+from penstock.authoring.rules import check, parse_rule
+from penstock.compile.checks import failing_rows_query, row_predicate
+from penstock.compile.masks import Masks, reason_list
 from penstock.errors import RuleError
 
 RUN_TIME = "TIMESTAMP '2024-03-10 12:00:00'"
@@ -131,7 +132,7 @@ def test_a_hostile_name_is_only_a_name(engine, name):
     assert passing(engine, rule, ["'a'", "NULL"], column=f'"{quoted}"') == [True, False]
 
 
-RULES = [parse_rule(text) for text in ('IsComplete "x"', 'ColumnValues "x" > 2', 'ColumnValues "x" != 9')]
+RULES = [check("source", text) for text in ('IsComplete "x"', 'ColumnValues "x" > 2', 'ColumnValues "x" != 9')]
 FAILED = {
     None: ('IsComplete "x"', 'ColumnValues "x" > 2', 'ColumnValues "x" != 9'),
     1: ('ColumnValues "x" > 2',),
@@ -140,32 +141,33 @@ FAILED = {
 }
 
 
-def test_a_mask_tells_which_rules_a_row_fails(engine):
-    [mask] = masks(RULES)
-    found = engine.execute(f"SELECT x, {mask} FROM (SELECT unnest([NULL, 1, 5, 9]) AS x)").fetchall()
-    assert {x: decode([value], RULES) for x, value in found} == FAILED
+def judged(engine, rules, values):
+    """Each value of a column x with the texts of the rules that it fails, and whether it fails any."""
+    masks = Masks(rules)
+    query = f"SELECT x, {reason_list(masks.reasons())}, {masks.failing()} FROM (SELECT x, {masks.faults} FROM "
+    return engine.execute(f"{query}(SELECT unnest($1::INTEGER[]) AS x))", [values]).fetchall()
 
 
-def test_masks_become_texts_in_sql(engine):
-    [mask] = masks(RULES)
-    query = f"SELECT x, {reasons(['m'], RULES)} FROM (SELECT x, {mask} AS m FROM (SELECT unnest([NULL, 1, 5, 9]) AS x))"
-    assert dict(engine.execute(query).fetchall()) == {x: list(texts) or None for x, texts in FAILED.items()}
+def test_masks_tell_which_rules_a_row_fails(engine):
+    assert {x: tuple(texts) for x, texts, _ in judged(engine, RULES, list(FAILED))} == FAILED
 
 
-def test_reasons_come_in_one_step_too(engine):
-    query = f"SELECT x, {reasons_expression(RULES)} FROM (SELECT unnest([NULL, 1, 5, 9]) AS x)"
-    assert dict(engine.execute(query).fetchall()) == {x: list(texts) or None for x, texts in FAILED.items()}
+def test_a_row_fails_when_it_fails_any_rule(engine):
+    assert {x: fails for x, _, fails in judged(engine, RULES, list(FAILED))} == {x: bool(FAILED[x]) for x in FAILED}
 
 
 def test_more_rules_than_a_mask_holds(engine):
-    rules = [parse_rule(f'ColumnValues "x" != {number}') for number in range(130)]
-    expressions = masks(rules)
-    [values] = engine.execute(f"SELECT {', '.join(expressions)} FROM (SELECT 129 AS x)").fetchall()
-    assert (len(expressions), decode(values, rules)) == (3, ('ColumnValues "x" != 129',))
+    rules = [check("source", f'ColumnValues "x" != {number}') for number in range(130)]
+    assert len(Masks(rules).expressions) == 3
+    assert judged(engine, rules, [129, 130]) == [(129, ['ColumnValues "x" != 129'], True), (130, [], False)]
 
 
-def test_no_rules_reject_nothing(engine):
-    assert engine.execute(f"SELECT {reasons_expression([])}, {reasons([], [])}").fetchall() == [(None, None)]
+def test_a_rule_that_warns_rejects_nothing(engine):
+    assert judged(engine, [*RULES, check("source", 'ColumnValues "x" != 5', "warn")], [5]) == [(5, [], False)]
+
+
+def test_no_rules_reject_nothing():
+    assert (Masks([]).expressions, Masks([]).failing(), Masks([]).reasons()) == ((), "false", [])
 
 
 ROWS = """(VALUES (0, 10, 'a', 1), (0, 11, 'a', 1), (0, 12, 'b', NULL), (0, 13, NULL, NULL), (0, 14, NULL, NULL),

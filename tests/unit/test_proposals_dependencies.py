@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.acceptance.datasets import write
 
-from penstock.adapters.duckdb.proposals.normalforms import NormalFormProposal, propose_normal_form
+from penstock.adapters.duckdb.proposals.normalforms import NormalFormProposal
+from penstock.adapters.duckdb.proposals.study import propose_normal_form
 
 RANDOM = random.Random(8)  # noqa: S311  these numbers must come again
 

@@ -1,16 +1,12 @@
-"""Rules as DuckDB SQL: which rows pass, which rules a row fails, which rows a rule about a delivery rejects.
+"""Rules as DuckDB SQL: which rows pass, which rows a rule about a delivery rejects.
 
 Every predicate is TRUE for a row that passes and FALSE for any other, never NULL. A NULL passes only where the rule
 speaks of NULL; a NaN passes no comparison of numbers; a value that cannot be read as what the rule compares fails.
 (AWS Glue lets NULL pass `!=` and `not in`; here a rule that lets it pass says so.)
-
-What failed is a bit mask: measured over a million rows, eight rules cost 146 ms as a mask, 140 as a bare AND, and 253
-as a list of texts built for every row. `reasons` turns masks into texts, for the few rows that fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -20,9 +16,6 @@ from penstock.authoring.rules import Combined, Rule, Single
 from penstock.compile.predicates import RUN_TIME, bound
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import RuleError
-
-MASK_BITS = 62
-"""How many rules one mask (a BIGINT) speaks of."""
 
 _NAN_PASSES = (">", ">=", "!=", "not in", "not between")
 """DuckDB holds NaN to be equal to itself and greater than any number."""
@@ -133,43 +126,6 @@ def _as_moments(condition: Condition) -> Condition:
     moments = [RunTime("-", age) for age in condition.values if isinstance(age, Duration)]
     ordered = reversed(moments) if "between" in condition.operator else moments
     return Condition(_TURNED.get(condition.operator, condition.operator), tuple(ordered))
-
-
-# --- which rules a row fails -----------------------------------------------------------------------------------------
-
-
-def masks(rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Expressions for BIGINTs, one for every 62 rules: bit n is set when the row fails rule n; 0 when it passes all."""
-    chunks = [rules[start : start + MASK_BITS] for start in range(0, len(rules), MASK_BITS)]
-    return tuple(f"({' | '.join(_bit(rule, place) for place, rule in enumerate(chunk))})::BIGINT" for chunk in chunks)
-
-
-def _bit(rule: Rule, place: int) -> str:
-    return f"CASE WHEN {row_predicate(rule)} THEN 0 ELSE {1 << place} END"
-
-
-def decode(values: Sequence[int], rules: Sequence[Rule]) -> tuple[str, ...]:
-    """The texts of the rules that a row fails, from its masks."""
-    return tuple(rule.text for place, rule in enumerate(rules) if values[place // MASK_BITS] >> (place % MASK_BITS) & 1)
-
-
-def reasons(columns: Sequence[str], rules: Sequence[Rule]) -> str:
-    """The same in SQL: an expression for a VARCHAR[] over the columns that hold the masks; NULL when the row passes."""
-    texts = ", ".join(
-        f"CASE WHEN {columns[place // MASK_BITS]} >> {place % MASK_BITS} & 1 = 1 THEN {quote_literal(rule.text)} END"
-        for place, rule in enumerate(rules)
-    )
-    passes = " AND ".join(f"{column} = 0" for column in columns) or "TRUE"
-    listed = f"list_filter([{texts}]::VARCHAR[], lambda reason: reason IS NOT NULL)"
-    return f"CASE WHEN {passes} THEN NULL ELSE {listed} END"
-
-
-def reasons_expression(rules: Sequence[Rule]) -> str:
-    """The same in one step, from the row itself. Cheap as long as few rows fail; `masks` are cheap always."""
-    passes = " AND ".join(row_predicate(rule) for rule in rules) or "TRUE"
-    texts = ", ".join(f"CASE WHEN NOT {row_predicate(rule)} THEN {quote_literal(rule.text)} END" for rule in rules)
-    listed = f"list_filter([{texts}]::VARCHAR[], lambda reason: reason IS NOT NULL)"
-    return f"CASE WHEN {passes} THEN NULL ELSE {listed} END"
 
 
 # --- which rows a rule about a delivery rejects -----------------------------------------------------------------------

@@ -26,6 +26,7 @@ from penstock.adapters.duckdb.whole import (
 from penstock.adapters.files.dialect import Limits
 from penstock.adapters.scratch import Scratch
 from penstock.authoring.pipeline import SOURCE
+from penstock.compile.masks import Masks
 from penstock.compile.plan import GOOD, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, StepFailed, Suspended
@@ -311,12 +312,21 @@ class _Preparing:
             if self.plan.chunked(relation):
                 continue
             for severity in ("warn", "stop"):
-                for text, count in tests.failures(self.session, f"chunk.{quote_identifier(GOOD + relation)}", severity):
+                for text, count in self._failures(tests, f"chunk.{quote_identifier(GOOD + relation)}", severity):
                     if severity == "warn":
                         tally.warnings[text] += count
                     else:
                         error = CheckStopped(f"{count} rows of step {relation!r} fail {text}", fix="nothing was loaded")
                         tally.end(Standing.STOPPED, error)
+
+    def _failures(self, tests: Masks, relation: str, severity: str) -> list[tuple[str, int]]:
+        """(text, rows) of the rules of one severity that rows of a relation fail."""
+        counts = tests.counts(severity)
+        if not counts:
+            return []
+        sums = ", ".join(aggregate for _, aggregate in counts)
+        (found,) = self.session.rows(f"SELECT {sums} FROM (SELECT {tests.faults} FROM {relation})")
+        return [(text, count) for (text, _), count in zip(counts, found, strict=True) if count]
 
     def _chunk_sources(self, prefix: str) -> dict[str, str]:
         names = (SOURCE, *(step.name for step in self.plan.steps if step.chunked))

@@ -6,17 +6,15 @@ are made from. `_rejected` collects (slot, row, reasons) whatever the level they
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
 from penstock.authoring.pipeline import SOURCE
-from penstock.authoring.rules import CheckSpec, Rule
-from penstock.compile.checks import MASK_BITS, masks
+from penstock.compile.masks import Masks, reason_list
 from penstock.compile.plan import GOOD, Plan, StepPlan
-from penstock.compile.predicates import columns_of
 from penstock.compile.reading import CAST, SHAPE
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import RowsUnaccounted, StepFailed
@@ -26,75 +24,6 @@ REJECTED = (
     f"CREATE OR REPLACE TABLE chunk._rejected ({SLOT} INTEGER, {ROW} BIGINT, reasons VARCHAR[], shape VARCHAR, "
     "byte_start BIGINT, byte_end BIGINT)"
 )
-
-
-class Masks:
-    """The row rules of one relation as bit masks: 0 for a row that passes them all."""
-
-    def __init__(self, rules: Sequence[CheckSpec]) -> None:
-        self.rules = [spec for spec in rules if spec.rule.scope == "row"]
-
-    @property
-    def expressions(self) -> tuple[str, ...]:
-        return masks([spec.rule for spec in self.rules])
-
-    def _bits(self, severities: tuple[str, ...]) -> list[tuple[int, int, str]]:
-        """(mask number, bit value, text) of the rules of these severities."""
-        return [
-            (place // MASK_BITS, 1 << (place % MASK_BITS), spec.rule.text)
-            for place, spec in enumerate(self.rules)
-            if spec.severity in severities
-        ]
-
-    def failing(self, severities: tuple[str, ...] = ("quarantine", "stop")) -> str:
-        """A condition: the row fails a rule of these severities."""
-        values: dict[int, int] = {}
-        for number, bit, _ in self._bits(severities):
-            values[number] = values.get(number, 0) | bit
-        return " OR ".join(f"(_fault{number} & {value}) <> 0" for number, value in values.items()) or "false"
-
-    def reasons(self, casts: Mapping[str, int] | None = None) -> list[str]:
-        """List items of the failing rules' texts, for rows that are known to fail. A rule about a column that is not
-        of its type (`casts`: the columns' bits) says nothing new."""
-        return [
-            f"CASE WHEN (_fault{number} & {bit}) <> 0{self._untold(text, casts)} THEN {quote_literal(text)} END"
-            for number, bit, text in self._bits(("quarantine", "stop"))
-        ]
-
-    def _untold(self, text: str, casts: Mapping[str, int] | None) -> str:
-        rule = next(spec.rule for spec in self.rules if spec.rule.text == text)
-        told = sum(1 << casts[name] for name in read_by(rule) if name in casts) if casts else 0
-        return f" AND ({CAST} & {told}) = 0" if told else ""
-
-    def failures(self, session: Session, relation: str, severity: str) -> list[tuple[str, int]]:
-        """(text, rows) of the rules of one severity that rows of a relation fail."""
-        counts = self.counts(severity)
-        if not counts:
-            return []
-        faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(self.expressions))
-        sums = ", ".join(aggregate for _, aggregate in counts)
-        (found,) = session.rows(f"SELECT {sums} FROM (SELECT {faults} FROM {relation})")
-        return [(text, count) for (text, _), count in zip(counts, found, strict=True) if count]
-
-    def counts(self, severity: str) -> list[tuple[str, str]]:
-        """(text, aggregate) of the rules of one severity."""
-        return [
-            (text, f"count(*) FILTER ((_fault{number} & {bit}) <> 0)") for number, bit, text in self._bits((severity,))
-        ]
-
-
-def read_by(rule: Rule) -> set[str]:
-    """The columns that a rule reads, in its SQL too."""
-    found: set[str] = set()
-    for single in rule.singles:
-        texts = [text for text in (single.predicate, single.where) if text]
-        found |= {*single.named, *(name for text in texts for name in columns_of(text))}
-    return found
-
-
-def reason_list(items: Sequence[str]) -> str:
-    """SQL for the list of those items that are not NULL."""
-    return f"list_filter([{', '.join(items)}]::VARCHAR[], lambda x: x IS NOT NULL)"
 
 
 class Relations:
@@ -179,10 +108,10 @@ class Relations:
         tests = self.masks.get(relation)
         if tests is None or not tests.rules:
             return
-        faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(tests.expressions))
         self.session.run(
             f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list(tests.reasons())}, NULL, NULL, NULL "
-            f"FROM (SELECT {ROW}, {SLOT}, {faults} FROM chunk.{quote_identifier(relation)}) WHERE {tests.failing()}",
+            f"FROM (SELECT {ROW}, {SLOT}, {tests.faults} FROM chunk.{quote_identifier(relation)}) "
+            f"WHERE {tests.failing()}",
             where=f"checks on {relation}",
         )
 
@@ -280,11 +209,10 @@ class Relations:
             counts = tests.counts("warn")
             if not counts or not self.plan.chunked(relation):
                 continue
-            faults = ", ".join(f"{mask} AS _fault{place}" for place, mask in enumerate(tests.expressions))
             sums = ", ".join(aggregate for _, aggregate in counts)
             name = quote_identifier(relation)
             for ordinal, *found in self.session.rows(
-                f"SELECT {SLOT}, {sums} FROM (SELECT {SLOT}, {faults} FROM chunk.{name}) GROUP BY 1"
+                f"SELECT {SLOT}, {sums} FROM (SELECT {SLOT}, {tests.faults} FROM chunk.{name}) GROUP BY 1"
             ):
                 for (text, _), count in zip(counts, found, strict=True):
                     if count:

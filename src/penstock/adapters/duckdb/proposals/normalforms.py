@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penstock.adapters.duckdb.proposals.columns import Column
 from penstock.adapters.duckdb.proposals.dependencies import Dependency, Found, Grain, discover
@@ -16,9 +15,6 @@ from penstock.adapters.duckdb.proposals.synthesis import Rule, tables
 from penstock.adapters.duckdb.proposals.vocabulary import fold
 from penstock.authoring.tables import singular
 from penstock.compile.sql import quote_identifier
-
-if TYPE_CHECKING:
-    import duckdb
 
 _BATCHES = 3
 _THINGS = {
@@ -80,22 +76,6 @@ class NormalFormProposal:
         found["dependencies"] = [str(dependency) for dependency in self.dependencies]
         found["packed"] = {"column": self.packed.column, "why": self.packed.why} if self.packed else None
         return found
-
-
-def propose_normal_form(
-    data: Path | str | Sequence[Path | str] | duckdb.DuckDBPyRelation,
-    *,
-    name: str = "records",
-    header: bool | None = None,
-) -> NormalFormProposal:
-    """Find keys, entities and dependencies in a file, in several files of one form (each a delivery), or a relation.
-
-    Columns that the privacy proposal drops are left out. Raises `RefusedFile` for what cannot be read as a table and
-    `ContractBroken` for files that differ in their columns.
-    """
-    from penstock.adapters.duckdb.proposals.study import study
-
-    return study(data, name=name, header=header).form
 
 
 def normal_form(

@@ -65,6 +65,20 @@ def study(
         return Study(table.layout, table.count, table.batches, columns, tuple(marks), sets, form, total, sums)
 
 
+def propose_normal_form(
+    data: Path | str | Sequence[Path | str] | duckdb.DuckDBPyRelation,
+    *,
+    name: str = "records",
+    header: bool | None = None,
+) -> NormalFormProposal:
+    """Find keys, entities and dependencies in a file, in several files of one form (each a delivery), or a relation.
+
+    Columns that the privacy proposal drops are left out. Raises `RefusedFile` for what cannot be read as a table and
+    `ContractBroken` for files that differ in their columns.
+    """
+    return study(data, name=name, header=header).form
+
+
 def _total(table: Table, columns: Sequence[Column], packed: Packed | None) -> tuple[str, int]:
     """The money column that is the sum of a list's prices in nearly every row."""
     if packed is None or not packed.price:
