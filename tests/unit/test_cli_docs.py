@@ -11,9 +11,10 @@ import pytest
 import penstock.errors
 from penstock.entrypoints.cli.account import classes
 from penstock.entrypoints.cli.main import VERBS, make_parser
-from penstock.wiring.settings import KINDS, OTHER_VARIABLES
+from penstock.wiring.settings import KINDS, OTHER_VARIABLES, PLACE_KINDS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+PLACES = {f"destinations.<name>.{key}" for key in PLACE_KINDS}
 GENERAL = {"-h", "--help", "--project", "--env", "--json", "-v", "--verbose"}
 
 
@@ -47,14 +48,14 @@ def test_the_general_options_are_documented():
     assert [name for name in GENERAL if f"`{name}" not in page("cli")] == []
 
 
-@pytest.mark.parametrize("setting", [*KINDS, "destinations.<name>.url"])
+@pytest.mark.parametrize("setting", [*KINDS, *sorted(PLACES)])
 def test_every_setting_is_documented(setting):
     assert f"\n| `{setting}` |" in page("settings")
 
 
 def test_no_documented_setting_is_unknown():
     table = page("settings").split("## All settings")[1].split("## ")[0]
-    assert set(re.findall(r"(?m)^\| `([^`]+)`", table)) == {*KINDS, "destinations.<name>.url"}
+    assert set(re.findall(r"(?m)^\| `([^`]+)`", table)) == {*KINDS} | PLACES
 
 
 @pytest.mark.parametrize("variable", OTHER_VARIABLES)

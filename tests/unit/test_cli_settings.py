@@ -129,6 +129,30 @@ def test_a_destination_without_a_url_table_is_refused(tmp_path):
         wiring.read(project(tmp_path, '[tool.penstock.destinations]\nwarehouse = "postgresql://a"'), variables={})
 
 
+def test_foreign_keys_are_off_until_a_destination_is_told(tmp_path):
+    folder = project(tmp_path, '[tool.penstock.destinations.a_b]\nurl = "postgresql://a"')
+    told = wiring.read(folder, variables={"PENSTOCK_A_B_FOREIGN_KEYS": "true", "PENSTOCK_C_URL": "postgresql://c"})
+    assert {name: place.foreign_keys for name, place in told.destinations.items()} == {"a_b": True, "c": False}
+
+
+def test_a_destinations_table_may_speak_of_foreign_keys_alone(tmp_path):
+    table = "destinations.a]\nforeign_keys ="
+    folder = project(tmp_path, f"[tool.penstock.{table} true\n[tool.penstock.env.test.{table} false\n")
+    assert wiring.read(folder, variables={}).destinations["a"].foreign_keys
+    assert not wiring.read(folder, "test", variables={}).destinations["a"].foreign_keys
+
+
+def test_an_unknown_setting_of_a_destination_names_the_nearest(tmp_path):
+    with pytest.raises(SettingsError) as caught:
+        wiring.read(project(tmp_path, "[tool.penstock.destinations.a]\nforeign_key = true"), variables={})
+    assert "foreign_keys" in caught.value.fix
+
+
+def test_foreign_keys_are_true_or_false(tmp_path):
+    with pytest.raises(SettingsError, match=r"destinations\.a\.foreign_keys"):
+        wiring.read(project(tmp_path, '[tool.penstock.destinations.a]\nforeign_keys = "maybe"'), variables={})
+
+
 def test_the_project_is_found_from_below(tmp_path):
     (tmp_path / "a/b").mkdir(parents=True)
     assert wiring.find_project(project(tmp_path) / "a/b") == tmp_path

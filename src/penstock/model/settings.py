@@ -31,10 +31,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a destination is."""
+    """Where a destination is, and how it is used."""
 
     url: str = field(default="", repr=False)
     """May hold a password, so it is never printed."""
+    foreign_keys: bool = False
+    """Declare the references of normalised tables as constraints, where the destination can."""
 
 
 @dataclass(frozen=True, slots=True)

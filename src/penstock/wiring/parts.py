@@ -13,7 +13,7 @@ from penstock.adapters.files.landing import FolderLanding
 from penstock.adapters.files.zones import FolderZones
 from penstock.errors import UnknownName, nearest
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
-from penstock.model.settings import LOCAL, Settings
+from penstock.model.settings import LOCAL, Place, Settings
 from penstock.runtime.intake import Intake
 from penstock.runtime.worker import Equipment, utc_now
 from penstock.wiring import definitions
@@ -123,7 +123,8 @@ class Parts:
         from penstock.adapters.secrets import destination_url
 
         url = destination_url(self.settings, self.secrets, target.name)
-        destination = Postgres(url, target.schema, workdir=self.scratch)
+        keys = self.settings.destinations.get(target.name, Place()).foreign_keys
+        destination = Postgres(url, target.schema, workdir=self.scratch, foreign_keys=keys)
         self._stack.callback(destination.close)
         return destination
 

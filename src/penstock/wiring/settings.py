@@ -23,6 +23,7 @@ OTHER_VARIABLES = ("PENSTOCK_ENV", "PENSTOCK_DEBUG")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|B|KB|MB|GB|TB|KIB|MIB|GIB|TIB)")
 _UNITS = {"": 0, "B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_PLACE_VARIABLE = re.compile(rf"{VARIABLE}(?!SECRET_)([A-Z][A-Z0-9_]*?)_(URL|FOREIGN_KEYS)")
 
 Kind = Callable[[Any], Any]
 
@@ -78,7 +79,7 @@ def size(value: Any) -> int:
     return number
 
 
-# Every setting but `destinations.<name>.url`, by its dotted name. Defaults stand in `penstock.model.settings`.
+# Every setting but those of a destination, by its dotted name. Defaults stand in `penstock.model.settings`.
 KINDS: dict[str, Kind] = {
     "project": text,
     "default_env": text,
@@ -100,6 +101,8 @@ KINDS: dict[str, Kind] = {
     "limits.expanded_bytes": size,
     "limits.expansion": count(1),
 }
+# The settings of each destination, `destinations.<name>.…`.
+PLACE_KINDS: dict[str, Kind] = {"url": text, "foreign_keys": truth}
 
 
 def find_project(start: Path) -> Path:
@@ -179,7 +182,7 @@ def strange_variables(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]
     """`PENSTOCK_*` variables that nothing reads, each with the nearest one that something does."""
     known = {_variable(key) for key in KINDS}
     for name in sorted(variables):
-        read_elsewhere = name in OTHER_VARIABLES or name.startswith(PREFIX) or name.endswith("_URL")
+        read_elsewhere = name in OTHER_VARIABLES or name.startswith(PREFIX) or _PLACE_VARIABLE.fullmatch(name)
         if name.startswith(VARIABLE) and name not in known and not read_elsewhere:
             yield name, nearest(name, known)
 
@@ -219,9 +222,9 @@ def _variable_layer(variables: Mapping[str, str]) -> Iterator[tuple[str, Any, st
         if variables.get(_variable(key)):
             yield key, variables[_variable(key)], _variable(key)
     for name, value in variables.items():
-        match = re.fullmatch(rf"{VARIABLE}(?!SECRET_)([A-Z][A-Z0-9_]*)_URL", name)
+        match = _PLACE_VARIABLE.fullmatch(name)
         if match and value:
-            yield f"destinations.{match[1].lower()}.url", value, name
+            yield f"destinations.{match[1].lower()}.{match[2].lower()}", value, name
 
 
 def _table_layer(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any, str]]:
@@ -237,14 +240,17 @@ def _table_layer(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, A
 
 def _destinations(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any, str]]:
     for name, place in table.items():
-        if not isinstance(place, dict) or set(place) - {"url"}:
+        if not isinstance(place, dict):
             raise SettingsError(
                 f"destination {name!r} is not a table with a url",
                 at=f"{origin} in pyproject.toml",
                 fix=f'[tool.penstock.destinations.{name}]   url = "postgresql://…"',
             )
-        if "url" in place:
-            yield f"destinations.{name}.url", place["url"], origin
+        for key, value in place.items():
+            if key not in PLACE_KINDS:
+                what = f"a destination has no setting {key!r}"
+                raise SettingsError(what, at=f"{origin} in pyproject.toml", fix=nearest(key, PLACE_KINDS))
+            yield f"destinations.{name}.{key}", value, origin
 
 
 def _known(key: str, origin: str) -> str:
@@ -256,11 +262,15 @@ def _known(key: str, origin: str) -> str:
 
 def _parsed(key: str, value: Any, origin: str) -> Any:
     try:
-        return (text if key.startswith("destinations.") else KINDS[key])(value)
+        return _kind(key)(value)
     except ValueError as error:
         raise SettingsError(
             f"setting {key!r} has a value that it cannot have", at=origin, fix=f"give it {error}"
         ) from None
+
+
+def _kind(key: str) -> Kind:
+    return PLACE_KINDS[key.rpartition(".")[2]] if key.startswith("destinations.") else KINDS[key]
 
 
 def _record(folder: Path, environment: str, values: dict[str, Any], origins: dict[str, str]) -> Settings:
@@ -268,7 +278,8 @@ def _record(folder: Path, environment: str, values: dict[str, Any], origins: dic
     apart = Path() if environment == LOCAL else Path(".penstock", "env", environment)
     own = {"project": folder.name, **{key: value for key, value in values.items() if "." not in key}}
     store, zones = own.pop("store", apart if apart.parts else ".penstock"), own.pop("zones", apart)
-    places = {key.split(".")[1]: Place(value) for key, value in values.items() if key.startswith("destinations.")}
+    names = {key.rpartition(".")[0] for key in values if key.startswith("destinations.")}
+    places = {name.partition(".")[2]: Place(**_below(name, values)) for name in sorted(names)}
     return Settings(
         folder=folder,
         environment=environment,
