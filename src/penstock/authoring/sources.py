@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
+from penstock.authoring.months import checked
 from penstock.errors import DefinitionError
 from penstock.model.rows import RESERVED
 from penstock.model.schemas import PLAIN, canonical
@@ -13,6 +15,22 @@ from penstock.model.schemas import PLAIN, canonical
 _TYPE = re.compile(r"\s*([A-Za-z_]+(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?)\s*((?:'(?:[^']|'')*'\s*,?\s*)*)")
 _FORMAT = re.compile(r"'((?:[^']|'')*)'")
 _TIMED = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME")
+_UTC = re.compile(r"UTC|GMT|(?<!%)Z$")
+
+
+class Meant(Enum):
+    """How the times of a format are meant."""
+
+    LOCAL = "in the source's time zone"
+    UTC = "in UTC, as the format's own words say"
+    OFFSET = "with the offset that each carries"
+
+
+def meant_by(form: str) -> Meant:
+    """`%d/%m/%Y` is local, `%Y-%m-%d %H:%M:%S UTC` says so itself, `%z` and `%Z` read it from each value."""
+    if "%z" in form or "%Z" in form:
+        return Meant.OFFSET
+    return Meant.UTC if _UTC.search(form) else Meant.LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class Source:
     aliases: Mapping[str, str] = field(default_factory=dict)
     tz: str = ""
     fold: int = 0
+    locales: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,7 +95,7 @@ def _time(columns: tuple[tuple[str, ColumnType], ...], tz: str, fold: int) -> No
     if fold not in (0, 1):
         raise DefinitionError(f"fold={fold}", fix="fold=0 takes the first of two equal local times, fold=1 the second")
     for name, kind in columns:
-        local = kind.name == "TIMESTAMPTZ" and any("%z" not in form and "UTC" not in form for form in kind.formats)
+        local = kind.name == "TIMESTAMPTZ" and any(meant_by(form) is Meant.LOCAL for form in kind.formats)
         if local and not tz:
             raise DefinitionError(
                 f"column {name!r} has local times, but no time zone is declared",
@@ -96,31 +115,50 @@ def csv(
     aliases: Mapping[str, str] | None = None,
     tz: str = "",
     fold: int = 0,
+    locale: str | Iterable[str] = "",
 ) -> Source:
     """Delimited text. `columns` maps names to types, in the file's order when `header=False`.
 
     An empty field is NULL. A field that is not of its type rejects its row. `aliases` maps a header as it is misspelt
-    in files to the declared name. Compression (`gz`, `zst`) is seen from the name and the first bytes.
+    in files to the declared name. Compression (`gz`, `zst`) is seen from the name and the first bytes. `locale` lets
+    `%B` and `%b` read the months of other languages besides English: `locale="ru"`, `locale=["de", "fr"]`.
     """
     if len(delimiter) != 1 or len(quote) > 1 or delimiter == quote:
         raise DefinitionError(f"delimiter {delimiter!r} and quote {quote!r} must be two different single characters")
     parsed = _columns(columns)
     _time(parsed, tz, fold)
-    return Source("csv", parsed, header, delimiter, quote, encoding, compression, dict(aliases or {}), tz, fold)
+    misspelt = dict(aliases or {})
+    return Source(
+        "csv", parsed, header, delimiter, quote, encoding, compression, misspelt, tz, fold, checked(locale)
+    )  # fmt: skip
 
 
-def json_lines(*, columns: Mapping[str, str], encoding: str = "utf-8", tz: str = "", fold: int = 0) -> Source:
+def json_lines(
+    *,
+    columns: Mapping[str, str],
+    encoding: str = "utf-8",
+    tz: str = "",
+    fold: int = 0,
+    locale: str | Iterable[str] = "",
+) -> Source:
     """One JSON object a line. A missing key is NULL; nested values become JSON text."""
     parsed = _columns(columns)
     _time(parsed, tz, fold)
-    return Source("json_lines", parsed, encoding=encoding, tz=tz, fold=fold)
+    return Source("json_lines", parsed, encoding=encoding, tz=tz, fold=fold, locales=checked(locale))
 
 
-def json(*, columns: Mapping[str, str], encoding: str = "utf-8", tz: str = "", fold: int = 0) -> Source:
+def json(
+    *,
+    columns: Mapping[str, str],
+    encoding: str = "utf-8",
+    tz: str = "",
+    fold: int = 0,
+    locale: str | Iterable[str] = "",
+) -> Source:
     """One JSON array of objects. A row's line is its ordinal in the array."""
     parsed = _columns(columns)
     _time(parsed, tz, fold)
-    return Source("json", parsed, encoding=encoding, tz=tz, fold=fold)
+    return Source("json", parsed, encoding=encoding, tz=tz, fold=fold, locales=checked(locale))
 
 
 def parquet(*, columns: Mapping[str, str]) -> Source:

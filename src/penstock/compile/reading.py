@@ -8,11 +8,12 @@ column never leaves this SELECT.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from penstock.authoring.privacy import Mark
 from penstock.authoring.sources import ColumnType, Source
-from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.compile.moments import Clock
+from penstock.compile.sql import quote_identifier
 from penstock.model.schemas import INTEGERS
 
 CAST = "_cast"
@@ -30,12 +31,12 @@ class Reading:
     names: tuple[str, ...]
     types: tuple[ColumnType, ...]
     privacy: Mapping[str, Mark]
-    tz: str = ""
-    fold: int = 0
+    clock: Clock = field(default_factory=Clock)
 
     @classmethod
     def of(cls, source: Source, privacy: Mapping[str, Mark]) -> Reading:
-        return cls(source.names, tuple(kind for _, kind in source.columns), dict(privacy), source.tz, source.fold)
+        clock = Clock(source.tz, source.fold, source.locales)
+        return cls(source.names, tuple(kind for _, kind in source.columns), dict(privacy), clock)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -113,26 +114,7 @@ class Reading:
             return f"CASE WHEN regexp_full_match({text}, '{pattern}') THEN TRY_CAST({text} AS {kind.name}) END"
         if kind.name == "DOUBLE":
             return f"CASE WHEN isfinite(TRY_CAST({text} AS DOUBLE)) THEN TRY_CAST({text} AS DOUBLE) END"
-        if kind.formats:
-            return self._parsed(text, kind)
-        return f"TRY_CAST({text} AS {kind.name})"
-
-    def _parsed(self, text: str, kind: ColumnType) -> str:
-        """Times by format. `%Y` takes two digits as a year of the first century: such a year is not a match."""
-        formats = ", ".join(quote_literal(form) for form in kind.formats)
-        parsed = f"try_strptime({text}, {formats if len(kind.formats) == 1 else f'[{formats}]'})"
-        if kind.name == "TIME":
-            return f"TRY_CAST({parsed} AS TIME)"
-        guarded = f"CASE WHEN {parsed} >= TIMESTAMP '1000-01-01' THEN {parsed} END"
-        if kind.name == "TIMESTAMPTZ":
-            return self._instant(guarded)
-        return f"CAST({guarded} AS {kind.name})"
-
-    def _instant(self, local: str) -> str:
-        """A local time in the declared zone as an instant; NULL where no clock showed it."""
-        zone = quote_literal(self.tz or "UTC")
-        instant = f"timezone({zone}, {local})"
-        return f"CASE WHEN timezone({zone}, {instant}) = {local} THEN {instant} END"
+        return self.clock.parsed(text, kind) if kind.formats else self.clock.standard(text, kind.name)
 
     def _protected(self, name: str) -> str:
         mark = self.privacy.get(name)
