@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="how often each task is measured")
     parser.add_argument("--orders", type=int, help="how many orders Work J has")
     parser.add_argument("--work", type=Path, default=WORK, help="the folder for data and for the project under test")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for the figures")
     parser.add_argument("--strict", action="store_true", help="a goal that is missed or not measured is a failure")
     return parser.parse_args()
 
@@ -55,7 +56,7 @@ def main() -> int:
             print(report.table(finished), end="\n\n", flush=True)
     goals = [goal for each in reports.values() for goal in each.goals]
     print(report.goal_table(goals))
-    report.write(RESULTS / f"{time.strftime('%Y%m%dT%H%M%S')}.json", machine(given), reports)
+    report.write(given.results / f"{time.strftime('%Y%m%dT%H%M%S')}.json", machine(given), reports)
     wrong = any(each.wrong for finished in reports.values() for each in finished.measurements)
     return int(wrong or (given.strict and not all(goal.met for goal in goals)))
 
