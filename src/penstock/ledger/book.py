@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from penstock.ledger import changes, judging, transitions
 from penstock.ledger.accepting import judge
 from penstock.ledger.claiming import choose
+from penstock.ledger.outbox import Outbox
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.ledger.store import Pages, Store
 from penstock.ledger.turning import claimed, fall, known, lost, names, refused, reopen, turn
@@ -24,7 +25,7 @@ LIMITS = ClaimLimits()
 POLICY = RetryPolicy()
 
 
-class Book(Ledger):
+class Book(Outbox, Ledger):
     """A ledger over any store."""
 
     def __init__(self, store: Store) -> None:

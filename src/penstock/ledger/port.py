@@ -7,12 +7,13 @@ All instants are timezone-aware UTC and are passed in, so that a test can turn t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from penstock.model.events import Event
+from penstock.model.messages import Message, MessageState
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 
@@ -145,6 +146,36 @@ class Claims(Protocol):
         ...
 
 
+class Outbox(Protocol):
+    """Messages to people, each kept until its channel has taken it."""
+
+    def noted(self) -> int:
+        """Up to which event messages have been decided. Asked for the first time: up to the last event there is."""
+        ...
+
+    def note(self, after: int, upto: int, messages: Sequence[Message]) -> bool:
+        """Messages for the events after one and up to another: kept, and due at once. False, and nothing is kept,
+        when somebody else has decided these."""
+        ...
+
+    def take_message(self, now: datetime, lease: timedelta, *, leaving: Collection[str] = ()) -> Message | None:
+        """The message that is due longest, for its next attempt, but for those of some channels. When nothing is heard
+        of it before the lease ends, it is due again."""
+        ...
+
+    def message_sent(self, message: str, attempt: int) -> None:
+        """Its channel took it. An older attempt's word changes nothing."""
+        ...
+
+    def message_failed(self, message: str, attempt: int, error: Mapping[str, str], retry_at: datetime | None) -> None:
+        """Its channel did not take it; without another time it is dead."""
+        ...
+
+    def resend(self, now: datetime) -> int:
+        """A person wants the dead messages sent once more. Returns how many they are."""
+        ...
+
+
 class Record(Protocol):
     """What anybody may read."""
 
@@ -166,6 +197,10 @@ class Record(Protocol):
         """Changes in the order of their commits; `after` is the last sequence that the reader has seen."""
         ...
 
+    def messages(self, states: Collection[MessageState] = ..., limit: int | None = 50) -> list[Message]:
+        """Messages in these states, newest first."""
+        ...
+
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         """The loaded generations whose rows make up the pipeline's tables now: for each slot the newest loaded
         delivery or reload and the patches loaded after it, unless a withdrawal was loaded last."""
@@ -180,5 +215,5 @@ class Record(Protocol):
         ...
 
 
-class Ledger(Intake, Claims, Record, Protocol):
+class Ledger(Intake, Claims, Outbox, Record, Protocol):
     """The whole record."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from penstock.ledger.port import Record
 from penstock.model.events import Event
+from penstock.model.messages import Message
 from penstock.model.runs import Run
 from penstock.model.slots import Generation, Slot
 
@@ -93,7 +94,29 @@ class Runs(Protocol):
         ...
 
 
-class Pages(Slots, Holds, Runs, Protocol):
+class Letters(Protocol):
+    """Messages, and how far readers of the events have come."""
+
+    def told(self) -> int:
+        """The sequence of the last event; 0 when there is none."""
+        ...
+
+    def cursor(self, name: str) -> int | None: ...
+
+    def move_cursor(self, name: str, sequence: int) -> None: ...
+
+    def message(self, message: str) -> Message | None: ...
+
+    def keep_message(self, message: Message) -> None:
+        """Keep a new message, or what has changed of one."""
+        ...
+
+    def due_message(self, now: datetime, leaving: Sequence[str]) -> Message | None:
+        """The one that is due longest, but for those of some channels."""
+        ...
+
+
+class Pages(Slots, Holds, Runs, Letters, Record, Protocol):
     """The record within one transaction."""
 
     def record(self, events: Iterable[Event]) -> None:

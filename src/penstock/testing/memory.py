@@ -13,8 +13,10 @@ from penstock.ledger.book import Book
 from penstock.ledger.judging import waits
 from penstock.ledger.store import Pages
 from penstock.model.events import Event
+from penstock.model.messages import Message
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Generation, Kind, Slot, Standing
+from penstock.testing.outbox import MemoryOutbox
 
 Key = tuple[Slot, int]
 
@@ -57,7 +59,7 @@ class MemoryStore:
             yield self._pages
 
 
-class _Pages:
+class _Pages(MemoryOutbox):
     """The dictionaries. Whatever changes one says first how to undo it."""
 
     def __init__(self, undo: list[Callable[[], object]]) -> None:
@@ -69,6 +71,8 @@ class _Pages:
         self._runs: dict[str, Run] = {}
         self._holders: dict[Slot, str] = {}
         self._events: list[Event] = []
+        self._cursors: dict[str, int] = {}
+        self._messages: dict[str, Message] = {}
 
     def _put(self, records: dict[Any, Any], key: Any, value: Any) -> None:
         if key in records:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from multiprocessing.connection import Client, Connection, answer_challenge, deliver_challenge
 from pathlib import Path
@@ -13,6 +13,7 @@ from penstock.errors import LedgerBusy
 from penstock.ledger.book import LIMITS
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.events import Event
+from penstock.model.messages import Message, MessageState
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 
@@ -147,6 +148,27 @@ class RemoteLedger(Ledger):
 
     def redrive(self, run: str, now: datetime, *, by: str) -> Run:
         return self._ask(Ledger.redrive, run, now, by=by)
+
+    def noted(self) -> int:
+        return self._ask(Ledger.noted)
+
+    def note(self, after: int, upto: int, messages: Sequence[Message]) -> bool:
+        return self._ask(Ledger.note, after, upto, tuple(messages))
+
+    def take_message(self, now: datetime, lease: timedelta, *, leaving: Collection[str] = ()) -> Message | None:
+        return self._ask(Ledger.take_message, now, lease, leaving=tuple(leaving))
+
+    def message_sent(self, message: str, attempt: int) -> None:
+        self._ask(Ledger.message_sent, message, attempt)
+
+    def message_failed(self, message: str, attempt: int, error: Mapping[str, str], retry_at: datetime | None) -> None:
+        self._ask(Ledger.message_failed, message, attempt, dict(error), retry_at)
+
+    def resend(self, now: datetime) -> int:
+        return self._ask(Ledger.resend, now)
+
+    def messages(self, states: Collection[MessageState] = tuple(MessageState), limit: int | None = 50) -> list[Message]:
+        return self._ask(Ledger.messages, tuple(states), limit)
 
     def current(self, slot: Slot) -> Generation | None:
         return self._ask(Ledger.current, slot)

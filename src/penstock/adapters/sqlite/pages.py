@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from penstock.adapters.sqlite import rows
+from penstock.adapters.sqlite.outbox import OutboxPages
 from penstock.adapters.sqlite.record import SqliteRecord
 from penstock.adapters.sqlite.rows import GENERATION
 from penstock.model.events import Event
@@ -98,7 +99,7 @@ MOST_SLOTS = 50_000
 """How many ids of slots are remembered."""
 
 
-class SqlitePages(SqliteRecord):
+class SqlitePages(OutboxPages, SqliteRecord):
     """Remembers what it has read: open runs, and ids of slots. `forget` when anybody else may have written."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -137,6 +138,9 @@ class SqlitePages(SqliteRecord):
 
     def record(self, events: Iterable[Event]) -> None:
         self.unwritten.extend(events)
+
+    def told(self) -> int:
+        return int(self._execute(LAST_EVENT).fetchone()[0])
 
     # --- slots and generations -----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from penstock.adapters.sqlite import rows
+from penstock.adapters.sqlite.outbox import OutboxRecord
 from penstock.adapters.sqlite.rows import GENERATION, RUN
 from penstock.model.events import Event
 from penstock.model.runs import Result, Run
@@ -79,7 +80,7 @@ SELECT (SELECT count(*) FROM generations WHERE queue IS NOT NULL AND {_AMONG.for
 NEXT_DUE = "SELECT min(due) FROM runs WHERE due IS NOT NULL"
 
 
-class SqliteRecord:
+class SqliteRecord(OutboxRecord):
     """The record as it was when the transaction around it began."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -18,21 +18,23 @@ from penstock.errors import PenstockError
 from penstock.ledger.port import ClaimLimits, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.fates import Fates
+from penstock.model.messages import Message
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Slot
 
 RECORDS = (
-    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Generation, Result, RetryPolicy, Run, Slot, Staged,
+    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Generation, Message, Result, RetryPolicy, Run, Slot,
+    Staged,
 )  # fmt: skip
 
 GONE = (OSError, EOFError, AuthenticationError)
 """What a connection raises when its other end went away, or was never one of ours."""
 
-READS = frozenset({"current", "history", "slots", "run", "runs", "events", "live", "pending", "next_due"})
+READS = frozenset({"current", "history", "slots", "run", "runs", "events", "messages", "live", "pending", "next_due"})
 WRITES = frozenset(
     {
         "accept", "claim", "renew", "bury", "prepared", "loaded", "published", "completed", "failed", "restage",
-        "release", "drop", "redrive",
+        "release", "drop", "redrive", "noted", "note", "take_message", "message_sent", "message_failed", "resend",
     }
 )  # fmt: skip
 
