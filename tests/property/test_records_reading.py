@@ -17,7 +17,7 @@ from penstock.adapters.files.framing import Grammar, frame, lines_of
 from penstock.adapters.files.locate import locate
 from penstock.adapters.files.plain import plain
 from penstock.adapters.files.records import open_records, recheck, reject_at
-from penstock.adapters.files.small import number_small
+from penstock.adapters.files.small import read_small
 from penstock.adapters.files.writing import numbered
 from penstock.errors import DataError
 
@@ -211,13 +211,11 @@ def test_the_engine_reads_numbered_chunks_without_a_reject(engine, data):
 
 
 @given(noise, st.booleans())
-def test_a_small_file_is_numbered_as_any_file_is_read(data, header):
+def test_a_small_file_is_read_as_any_other(data, header):
     dialect = Dialect(header=header)
     data = b"one,two,three\n" * header + GOOD + data
-    small = number_small(data, Layout(COLUMNS, dialect), base=1 << 60)
-    good, bad = settled(chunks_of(data, dialect), Limits())
-    assert rows_of(small) == [(number + (1 << 60), row) for number, row in good]
-    assert list(small.rejected) == bad
+    small = read_small(data, Layout(COLUMNS, dialect))
+    assert settled([small], Limits()) == settled(chunks_of(data, dialect), Limits())
 
 
 @given(noise, st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-32-be"]))

@@ -83,6 +83,24 @@ def test_many_small_files_keep_one_account_each(tmp_path, shop):
     assert [result.rows["source"] for result in results] == [1, 1, 1]
 
 
+def test_small_files_of_every_form_keep_the_lines_of_their_rows(tmp_path):
+    """Plain ones, ones with other line ends, with a fault, with the columns in another order: three are read apart."""
+    shop = ps.Pipeline("shop", trigger=ps.upload("landing/{name}.csv"), source=ps.csv(columns=COLUMNS))
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    results = bench.prepare(
+        a__csv="id,name,price\n1,tea,2\n2,jam,x\n",
+        b__csv="id,name,price\r\n3,tea,2\r\n4,jam,1",
+        c__csv='id,name,price\n5,tea,2\n6,"jam\n7,ham,3\n',
+        d__csv="name,id,price\ntea,8,2\n",
+        e__csv="id,name,price\n9,tea,2\n",
+    )
+    lines = [(0, 2, 1), (1, 2, 3), (1, 3, 4), (2, 2, 5), (2, 4, 7), (3, 2, 8), (4, 2, 9)]
+    found = sorted((results[place].slot.base + line, row) for place, line, row in lines)
+    assert bench.rows("source", "_row, id") == found
+    assert [(item["slot"][-5], item["line"]) for item in bench.rejects()] == [("a", 3), ("c", 3)]
+
+
 def test_a_bad_file_is_refused_and_the_others_go_on(tmp_path, shop):
     bench = Bench(tmp_path, shop)
     good, empty, binary = bench.prepare(a__csv="1,tea,2\n", b__csv="", c__csv=b"PK\x03\x04" + bytes(60))
@@ -292,13 +310,14 @@ def test_encrypted_values_can_be_read_back_with_the_key(tmp_path):
 
 
 @pytest.mark.parametrize("careful", [False, True])
-def test_a_reader_that_loses_a_row_fails_the_run(tmp_path, shop, careful):
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_reader_that_loses_a_row_fails_the_run(tmp_path, shop, careful, joined):
     """The framer has counted three records, the reader gives two."""
     from dataclasses import replace
 
     from tests.support.prepared import NOW
 
-    from penstock.adapters.duckdb.parts import ChunkPart
+    from penstock.adapters.duckdb.parts import ChunkPart, JoinedPart
     from penstock.adapters.duckdb.relations import Relations
     from penstock.adapters.duckdb.session import Resources, Session
     from penstock.adapters.duckdb.tally import Tally
@@ -314,8 +333,9 @@ def test_a_reader_that_loses_a_row_fails_the_run(tmp_path, shop, careful):
     plan = Bench(tmp_path, shop).plan
     with Session(Resources(tmp_path / "scratch")) as session:
         Relations(session, plan).start()
+        part = JoinedPart(((tally, lossy),), plan) if joined else ChunkPart(tally, lossy, plan)
         with pytest.raises(RowsUnaccounted):
-            ChunkPart(tally, lossy, plan).read_into(session, (), tmp_path)
+            part.read_into(session, (), tmp_path)
 
 
 def test_a_column_that_differs_within_a_source_row_cannot_be_normalised_away(tmp_path):

@@ -16,7 +16,7 @@ from penstock.adapters.files.chunk import Chunk, Rejected, shape
 from penstock.adapters.files.dialect import Dialect, Layout, Limits
 from penstock.adapters.files.locate import locate
 from penstock.adapters.files.records import open_records, recheck, reject_at
-from penstock.adapters.files.small import number_small
+from penstock.adapters.files.small import read_small
 from penstock.errors import ContractBroken, DefinitionError, RefusedFile, StorageUnavailable, UsageError
 
 COLUMNS = ("day", "branch", "total")
@@ -493,29 +493,35 @@ def test_a_shape_is_a_mask(text, mask):
 # --- small files -------------------------------------------------------------------------------------------------
 
 
-def test_a_small_file_is_one_numbered_chunk():
-    chunk = number_small(GOOD, Layout(COLUMNS, BARE), base=1 << 60)
-    assert chunk.data == b"".join(b"%d,%s\n" % ((1 << 60) + n, line) for n, line in enumerate(GOOD.splitlines(), 1))
+def test_a_small_file_without_a_fault_is_one_chunk_as_it_is():
+    chunk = read_small(GOOD[:-1], Layout(COLUMNS, BARE), base=1 << 60)
+    assert (chunk.data, chunk.numbered, chunk.first_line) == (GOOD, False, 1)
     assert (chunk.records, chunk.rejected) == (3, ())
 
 
-def test_a_small_file_with_faults_is_numbered_too():
-    chunk = number_small(GOOD + b'4,"x\n5,6,7\n', Layout(COLUMNS, BARE), base=50)
+def test_below_a_header_a_small_files_columns_stand_in_its_own_order():
+    chunk = read_small("\ufeffbranch,day,total\r\né,1,3\r\n".encode(), Layout(COLUMNS, Dialect()))
+    assert (chunk.data, chunk.columns) == ("é,1,3\r\n".encode(), ("branch", "day", "total"))
+    assert (chunk.first_line, chunk.start, chunk.newline) == (2, 21, "\r\n")
+
+
+def test_a_small_file_with_faults_is_numbered():
+    chunk = read_small(GOOD + b'4,"x\n5,6,7\n', Layout(COLUMNS, BARE), base=50)
     assert chunk.data.endswith(b"53,3,bath,1\n55,5,6,7\n")
     assert [(bad.line, bad.reason) for bad in chunk.rejected] == [(4, "torn")]
-    assert number_small(GOOD + b"4,5,6,7\n", Layout(COLUMNS, BARE)).rejected[0].reason == "too_many_columns"
+    assert read_small(GOOD + b"4,5,6,7\n", Layout(COLUMNS, BARE)).rejected[0].reason == "too_many_columns"
 
 
 def test_a_small_file_may_be_compressed_and_have_a_header_alone():
     layout = Layout(COLUMNS, Dialect())
-    assert number_small(gzip.compress(b"day,branch,total\n1,2,3"), layout).data == b"2,1,2,3\n"
-    assert number_small(b"day,branch,total\n", layout).records == 0
+    assert read_small(gzip.compress(b"day,branch,total\n1,2,3"), layout).data == b"2,1,2,3\n"
+    assert read_small(b"day,branch,total", layout).records == 0
 
 
 def test_a_small_file_is_refused_like_any_other():
     for data, error in ((b"", RefusedFile), (b"1;2;3\n" * 9, ContractBroken), (b"PAR1" * 9, RefusedFile)):
         with pytest.raises(error):
-            number_small(data, Layout(COLUMNS, BARE))
+            read_small(data, Layout(COLUMNS, BARE))
 
 
 # --- real files --------------------------------------------------------------------------------------------------
@@ -527,4 +533,4 @@ def test_the_cafes_own_files_are_read_whole(cafe_data, branch, orders):
     (path,) = cafe_data.glob(f"{branch}_*.csv")
     with path.open("rb") as stream:
         (chunk,) = open_records(stream, layout)
-    assert (chunk.records, chunk.rejected, number_small(path.read_bytes(), layout).records) == (orders, (), orders)
+    assert (chunk.records, chunk.rejected, read_small(path.read_bytes(), layout).records) == (orders, (), orders)

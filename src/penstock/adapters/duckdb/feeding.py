@@ -15,7 +15,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO
 
@@ -27,7 +27,7 @@ from penstock.adapters.files.dialect import Dialect, Layout, Limits
 from penstock.adapters.files.jsonarray import open_json
 from penstock.adapters.files.jsonlines import open_json_lines
 from penstock.adapters.files.records import open_records
-from penstock.adapters.files.small import number_small
+from penstock.adapters.files.small import read_small
 from penstock.adapters.files.unpack import MAGIC
 from penstock.authoring.sources import Source
 from penstock.compile.plan import Plan
@@ -50,20 +50,23 @@ class Batch:
     part: Part | None = None
 
 
-@dataclass(slots=True)
-class _Joint:
-    """A joined part while it grows."""
+class _Joints:
+    """Joined parts while they grow: only chunks of one form can be joined."""
 
-    chunks: list[tuple[Tally, Chunk]] = field(default_factory=list)
-    size: int = 0
-
-    def takes(self, chunk: Chunk) -> bool:
-        """Whether the chunk's columns stand in the order of those that are here: headers may differ in that."""
-        return not self.chunks or self.chunks[0][1].columns == chunk.columns
+    def __init__(self) -> None:
+        self.size = 0
+        self._chunks: dict[object, list[tuple[Tally, Chunk]]] = {}
 
     def add(self, tally: Tally, chunk: Chunk) -> None:
-        self.chunks.append((tally, chunk))
+        form = chunk.numbered, chunk.newline, chunk.columns  # their order in the file's header
+        self._chunks.setdefault(form, []).append((tally, chunk))
         self.size += len(chunk.data)
+
+    def take(self) -> list[tuple[tuple[Tally, Chunk], ...]]:
+        """What is here, form by form; nothing is left."""
+        taken = [tuple(chunks) for chunks in self._chunks.values()]
+        self._chunks, self.size = {}, 0
+        return taken
 
 
 class Feed:
@@ -74,7 +77,7 @@ class Feed:
 
     def batches(self, tallies: list[Tally]) -> Iterator[Batch]:
         """Small deliveries joined, each other one alone. What cannot be opened ends its tally here."""
-        joint = _Joint()
+        joints = _Joints()
         for tally in tallies:
             if not self._small(tally):
                 yield Batch((tally,))
@@ -84,12 +87,10 @@ class Feed:
                 yield Batch((tally,))
             if len(chunks) != 1:
                 continue
-            if joint.size >= self.resources.chunk_bytes or not joint.takes(chunks[0]):
-                yield self._joined(joint)
-                joint = _Joint()
-            joint.add(tally, chunks[0])
-        if joint.chunks:
-            yield self._joined(joint)
+            joints.add(tally, chunks[0])
+            if joints.size >= self.resources.chunk_bytes:
+                yield from map(self._joined, joints.take())
+        yield from map(self._joined, joints.take())
 
     def parts(self, batch: Batch) -> Iterator[Part]:
         """The parts of a batch; asked for again, the delivery is opened again."""
@@ -100,9 +101,8 @@ class Feed:
             return self._parquet(tally)
         return ahead(lambda: (ChunkPart(tally, chunk, self.plan) for chunk in self._chunks(tally)))
 
-    def _joined(self, joint: _Joint) -> Batch:
-        tallies = tuple(tally for tally, _ in joint.chunks)
-        return Batch(tallies, JoinedPart(tuple(joint.chunks), self.plan))
+    def _joined(self, chunks: tuple[tuple[Tally, Chunk], ...]) -> Batch:
+        return Batch(tuple(tally for tally, _ in chunks), JoinedPart(chunks, self.plan))
 
     def _small(self, tally: Tally) -> bool:
         content = tally.generation.content
@@ -130,7 +130,7 @@ class Feed:
             data = stream.read()
         if data.startswith(PACKED):
             return list(itertools.islice(self._chunks(tally, careful=True), 2))
-        chunk = number_small(data, self._layout, base=tally.base)
+        chunk = read_small(data, self._layout, base=tally.base)
         self._check_content(tally, hashlib.sha256(data).hexdigest())
         return [chunk]
 

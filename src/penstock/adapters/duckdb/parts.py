@@ -8,6 +8,7 @@ fails (promise 4).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -16,6 +17,7 @@ from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.files.chunk import Chunk, Rejected
 from penstock.adapters.files.records import recheck, reject_at
 from penstock.compile.plan import Plan
+from penstock.compile.reading import CAST
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import RowsUnaccounted, StepFailed
 from penstock.model.rows import ROW, SLOT
@@ -100,39 +102,75 @@ class ChunkPart:
 
 
 class JoinedPart:
-    """Many small deliveries, numbered and joined; each is there as a whole."""
+    """Many small deliveries one after the other, all of them numbered or none; each is there as a whole."""
 
     def __init__(self, chunks: tuple[tuple[Tally, Chunk], ...], plan: Plan) -> None:
         self.chunks, self.plan = chunks, plan
         self.records = {tally.ordinal: (chunk.records, _last_line(chunk)) for tally, chunk in chunks}
 
     def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
-        first = self.chunks[0][1]
-        rejected = [row for tally, chunk in self.chunks for row in _rejected_rows(tally, chunk.rejected)]
-        together = Chunk(
-            b"".join(chunk.data for _, chunk in self.chunks),
-            first.columns,
-            numbered=True,
-            first_line=1,
-            lines=0,
-            records=sum(chunk.records for _, chunk in self.chunks),
-            start=0,
-            delimiter=first.delimiter,
-            quote=first.quote,
-            widest=max(chunk.widest for _, chunk in self.chunks),
-        )
-        select = self.plan.reading.select("{origin}", masks, identity=(ROW,))
-        create = f"CREATE OR REPLACE TABLE chunk._read AS {self._told_apart(select)}"
-        rows = _read(session, create, together, self.plan, scratch)
-        session.run(SOURCE_IS_READ)
-        _agree(rows, len(rejected), together.records, f"{len(self.chunks)} small files")
+        if self.chunks[0][1].numbered:
+            return self._numbered(session, masks, scratch, self.chunks)
+        with suppress(StepFailed):  # as in a chunk of one delivery
+            if self._plain(session, masks, scratch):
+                return []
+        again = tuple((tally, recheck(chunk, base=tally.base)) for tally, chunk in self.chunks)
+        _agree(_records(again), 0, _records(self.chunks), f"{len(again)} small files")
+        return self._numbered(session, masks, scratch, again)
+
+    def _numbered(
+        self, session: Session, masks: Sequence[str], scratch: Path, chunks: Sequence[tuple[Tally, Chunk]]
+    ) -> list[RejectedRow]:
+        rejected = [row for tally, chunk in chunks for row in _rejected_rows(tally, chunk.rejected)]
+        _list_lines(session, [(tally, 0, chunk.records - len(chunk.rejected)) for tally, chunk in chunks])
+        select = f"SELECT l.{SLOT}, r.* FROM ({self.plan.reading.select('{origin}', masks, identity=(ROW,))}) r"
+        rows = self._laid_beside(session, select, _joined(chunks), scratch)
+        _agree(rows, len(rejected), _records(chunks), f"{len(chunks)} small files")
         return rejected
 
-    def _told_apart(self, select: str) -> str:
-        """Each row with the ordinal of its delivery: the one whose range it lies in."""
-        if len(self.chunks) == 1:
-            return f"SELECT {self.chunks[0][0].ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
-        return f"SELECT s.ordinal AS {SLOT}, r.* FROM ({select}) r ASOF JOIN main._slots s ON r.{ROW} >= s.base"
+    def _plain(self, session: Session, masks: Sequence[str], scratch: Path) -> bool:
+        """Read the files' own bytes; false when the engine does not find the records that are there."""
+        _list_lines(session, [(tally, tally.base + chunk.first_line, chunk.records) for tally, chunk in self.chunks])
+        select = f"SELECT l.{SLOT}, l.{ROW}, r.* FROM ({self.plan.reading.select('{origin}', masks)}) r"
+        return self._laid_beside(session, select, _joined(self.chunks), scratch) == _records(self.chunks)
+
+    def _laid_beside(self, session: Session, select: str, chunk: Chunk, scratch: Path) -> int:
+        """Fill `chunk._read` with the rows, each beside its line; returns how many rows have one."""
+        create = f"CREATE OR REPLACE TABLE chunk._read AS {select} POSITIONAL JOIN chunk._lines l"
+        _read(session, create, chunk, self.plan, scratch)
+        session.run(SOURCE_IS_READ)
+        # The shorter side was filled up with NULL.
+        return session.number(f"SELECT count(*) FROM chunk._read WHERE {SLOT} IS NOT NULL AND {CAST} IS NOT NULL")
+
+
+def _list_lines(session: Session, given: Sequence[tuple[Tally, int, int]]) -> None:
+    """Fill `chunk._lines`: for each delivery its rows' identities, from the first one, so many."""
+    session.run(
+        f"CREATE OR REPLACE TABLE chunk._lines AS SELECT {SLOT}, unnest(range(first, first + rows)) AS {ROW} FROM ("
+        f"SELECT unnest($1::INTEGER[]) AS {SLOT}, unnest($2::BIGINT[]) AS first, unnest($3::BIGINT[]) AS rows)",
+        [[tally.ordinal for tally, _, _ in given], [first for _, first, _ in given], [rows for *_, rows in given]],
+    )
+
+
+def _joined(chunks: Sequence[tuple[Tally, Chunk]]) -> Chunk:
+    first = chunks[0][1]
+    return Chunk(
+        b"".join(chunk.data for _, chunk in chunks),
+        first.columns,
+        numbered=first.numbered,
+        first_line=1,
+        lines=0,
+        records=_records(chunks),
+        start=0,
+        delimiter=first.delimiter,
+        quote=first.quote,
+        newline=first.newline,
+        widest=max(chunk.widest for _, chunk in chunks),
+    )
+
+
+def _records(chunks: Sequence[tuple[Tally, Chunk]]) -> int:
+    return sum(chunk.records for _, chunk in chunks)
 
 
 class ParquetPart:

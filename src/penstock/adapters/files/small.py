@@ -1,4 +1,4 @@
-"""Small files, thousands of which are joined into one chunk: numbered with as little work for each as can be."""
+"""Small files, thousands of which are read together: each with as little work as can be."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from penstock.adapters.files.sniff import HEAD, inspect
 from penstock.adapters.files.unpack import MAGIC
 
 
-def number_small(data: bytes, layout: Layout, *, base: int = 0) -> Chunk:
-    """A whole small file, as stored, in one numbered chunk; each row's number is `base` + its line.
+def read_small(data: bytes, layout: Layout, *, base: int = 0) -> Chunk:
+    """A whole small file, as stored, in one chunk: as it is, where each line is proven to be a record of the declared
+    width; else numbered, with `base` added to each line.
 
-    Every chunk of one layout has the same delimiter and quote, so that their data can be joined (the order of
-    `columns` may differ, where files have headers). Raises what `open_records` raises.
+    Chunks of one layout have the same delimiter and quote: those with the same columns and line ends can be joined.
+    Raises what `open_records` raises.
     """
-    return _quick(data, layout, base) or _thorough(data, layout, base)
+    return _quick(data, layout) or _thorough(data, layout, base)
 
 
-def _quick(data: bytes, layout: Layout, base: int) -> Chunk | None:
+def _quick(data: bytes, layout: Layout) -> Chunk | None:
     """Plain files without a single fault, in a few passes at the speed of C."""
     if not data or not _usual(data, layout):
         return None
@@ -35,10 +36,9 @@ def _quick(data: bytes, layout: Layout, base: int) -> Chunk | None:
     body = data[codec.mark :]
     proof = prove(body, layout.dialect)
     width = len(layout.columns)
-    if proof is None or not _even(proof[1], layout.dialect.delimiter.encode(), width) or (text := _text(body)) is None:
+    if proof is None or not _even(proof[1], layout.dialect.delimiter.encode(), width) or not _is_text(body):
         return None
-    lines = (text if proof[0] == "\n" else text.replace("\r\n", "\n")).removesuffix("\n").split("\n")
-    return _numbered(lines, layout, codec, base)
+    return _plain(body, proof[0] or "\n", layout, codec)
 
 
 def _usual(data: bytes, layout: Layout) -> bool:
@@ -54,38 +54,42 @@ def _even(outside: bytes, delimiter: bytes, width: int) -> bool:
     return {line.count(delimiter) for line in outside.removesuffix(b"\n").split(b"\n")} == {width - 1}
 
 
-def _text(data: bytes) -> str | None:
+def _is_text(data: bytes) -> bool:
     try:
-        return data.decode()
+        data.decode()
     except UnicodeDecodeError:
-        return None
+        return False
+    return True
 
 
-def _numbered(lines: list[str], layout: Layout, codec: Codec, base: int) -> Chunk:
-    order, above = _order(lines[0], layout)
-    delimiter, quote = layout.dialect.written()
-    rows = [f"{number}{delimiter}{line}\n" for number, line in enumerate(lines[above:], base + 1 + above)]
+def _plain(body: bytes, newline: str, layout: Layout, codec: Codec) -> Chunk:
+    end = newline.encode()
+    body = body if body.endswith(end) else body + end
+    order, above = layout.columns, 0
+    if layout.dialect.header:
+        above = body.index(end) + len(end)
+        order = _order(body[:above].decode(), layout)
+    lines = body.count(b"\n", above)
     return Chunk(
-        data="".join(rows).encode(),
+        data=body[above:],
         columns=order,
-        numbered=True,
-        first_line=1 + above,
-        lines=len(rows),
-        records=len(rows),
-        start=codec.mark,
-        delimiter=delimiter,
-        quote=quote,
+        numbered=False,
+        first_line=1 + bool(above),
+        lines=lines,
+        records=lines,
+        start=codec.mark + above,
+        delimiter=layout.dialect.delimiter,
+        quote=layout.dialect.quote,
+        newline=newline,
         encoding=codec.name,
-        widest=4 * max(map(len, rows), default=0),
+        widest=len(body),
     )
 
 
-def _order(first: str, layout: Layout) -> tuple[tuple[str, ...], int]:
-    """The columns in the order of the file, and how many lines its header takes."""
-    if not layout.dialect.header:
-        return layout.columns, 0
+def _order(first: str, layout: Layout) -> tuple[str, ...]:
+    """The columns in the order of the file."""
     header = next(csv.reader([first], Grammar.of(layout.dialect, None, layout.limits).prepared))
-    return order_of(header, layout.columns, layout.aliases), 1
+    return order_of(header, layout.columns, layout.aliases)
 
 
 def _thorough(data: bytes, layout: Layout, base: int) -> Chunk:
