@@ -85,19 +85,57 @@ def test_a_short_name_may_have_its_point(read):
     assert found == ["2020-02-03", "2020-02-03", "2020-08-03"]
 
 
-@pytest.mark.parametrize(("fold", "instant"), [(0, "2019-10-27 00:30:00+00"), (1, "2019-10-27 01:30:00+00")])
-def test_of_a_time_that_the_clock_showed_twice_fold_says_which(read, fold, instant):
-    assert read("27/10/2019 01:30", "TIMESTAMPTZ '%d/%m/%Y %H:%M'", Clock("Europe/London", fold)) == instant
+MINUTES = "TIMESTAMPTZ '%Y-%m-%d %H:%M'"
 
 
-def test_half_an_hour_is_put_back_on_lord_howe(read):
-    assert read("2024-04-07 01:45", "TIMESTAMPTZ '%Y-%m-%d %H:%M'", Clock("Australia/Lord_Howe")) == (
-        "2024-04-06 14:45:00+00"
-    )
+@pytest.mark.parametrize(
+    ("zone", "text", "first", "second"),
+    [
+        ("Europe/London", "2019-10-27 01:30", "2019-10-27 00:30", "2019-10-27 01:30"),
+        ("Europe/Berlin", "2024-10-27 02:00", "2024-10-27 00:00", "2024-10-27 01:00"),
+        ("Europe/Berlin", "2024-10-27 02:59", "2024-10-27 00:59", "2024-10-27 01:59"),
+        ("America/New_York", "2024-11-03 01:00", "2024-11-03 05:00", "2024-11-03 06:00"),
+        ("America/New_York", "2024-11-03 01:59", "2024-11-03 05:59", "2024-11-03 06:59"),
+        ("Australia/Lord_Howe", "2024-04-07 01:45", "2024-04-06 14:45", "2024-04-06 15:15"),
+        ("Australia/LHI", "2024-04-07 01:45", "2024-04-06 14:45", "2024-04-06 15:15"),
+        ("Antarctica/Troll", "2024-10-27 01:30", "2024-10-26 23:30", "2024-10-27 01:30"),
+        ("Asia/Chita", "2014-10-26 01:00", "2014-10-25 15:00", "2014-10-25 17:00"),
+    ],
+)
+def test_of_a_time_that_the_clock_showed_twice_fold_says_which(read, zone, text, first, second):
+    assert [read(text, MINUTES, Clock(zone, fold)) for fold in (0, 1)] == [f"{first}:00+00", f"{second}:00+00"]
 
 
-def test_a_time_that_no_clock_showed_is_no_instant(read):
-    assert read("31/03/2019 01:30", "TIMESTAMPTZ '%d/%m/%Y %H:%M'", Clock("Europe/London")) is None
+@pytest.mark.parametrize(
+    ("zone", "text", "instant"),
+    [
+        ("Europe/Berlin", "2024-10-27 01:59", "2024-10-26 23:59"),
+        ("Europe/Berlin", "2024-10-27 03:00", "2024-10-27 02:00"),
+        ("Europe/Berlin", "2024-03-31 01:59", "2024-03-31 00:59"),
+        ("Europe/Berlin", "2024-03-31 03:00", "2024-03-31 01:00"),
+        ("America/New_York", "2024-11-03 00:59", "2024-11-03 04:59"),
+        ("America/New_York", "2024-11-03 02:00", "2024-11-03 07:00"),
+        ("America/New_York", "2024-03-10 03:00", "2024-03-10 07:00"),
+    ],
+)
+@pytest.mark.parametrize("fold", [0, 1])
+def test_fold_changes_no_time_that_the_clock_showed_once(read, zone, text, instant, fold):
+    assert read(text, MINUTES, Clock(zone, fold)) == f"{instant}:00+00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        ("Europe/London", "2019-03-31 01:30"),
+        ("Europe/Berlin", "2024-03-31 02:00"),
+        ("Europe/Berlin", "2024-03-31 02:59"),
+        ("America/New_York", "2024-03-10 02:00"),
+        ("America/New_York", "2024-03-10 02:59"),
+    ],
+)
+@pytest.mark.parametrize("fold", [0, 1])
+def test_a_time_that_no_clock_showed_is_no_instant(read, zone, text, fold):
+    assert read(text, MINUTES, Clock(zone, fold)) is None
 
 
 @pytest.mark.parametrize(

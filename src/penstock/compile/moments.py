@@ -15,9 +15,6 @@ from penstock.authoring.months import months
 from penstock.authoring.sources import ColumnType, Meant, meant_by
 from penstock.compile.sql import quote_literal
 
-_OVERLAP_MINUTES = {"Australia/Lord_Howe": 30}
-"""For how long the clock shows the same times twice, where it is not the usual hour."""
-
 _OFFSET = r":[0-9]{2}([.][0-9]+)? ?([zZ]|UTC|[+-][0-9]{2}(:?[0-9]{2})?)\s*$"
 
 
@@ -67,17 +64,23 @@ class Clock:
     def instant(self, local: str) -> str:
         """A local time in the declared zone as an instant; NULL where no clock showed it.
 
-        Of a time that the clock showed twice the engine knows the second instant; `fold=0` means the first.
+        Of a time that the clock showed twice the engine knows the second instant; `fold=0` means the first, which is
+        the one by the offset of the day before.
         """
         if self.tz in ("", "UTC"):
             return f"timezone('UTC', {local})"
         zone = quote_literal(self.tz)
         instant = f"timezone({zone}, {local})"
-        shown = f"WHEN timezone({zone}, {instant}) = {local} THEN {instant}"
+        shown = f"CASE WHEN timezone({zone}, {instant}) = {local} THEN {instant} END"
         if self.fold:
-            return f"CASE {shown} END"
-        first = f"{instant} - INTERVAL {_OVERLAP_MINUTES.get(self.tz, 60)} MINUTE"
-        return f"CASE WHEN timezone({zone}, {first}) = {local} THEN {first} {shown} END"
+            return shown
+        before = f"({instant} - INTERVAL 24 HOUR)"
+        first = f"timezone('UTC', {local} - (timezone({zone}, {before}) - timezone('UTC', {before})))"
+        # Most days have 24 hours; where this one has, there is no first instant to look for.
+        return (
+            f"CASE WHEN timezone({zone}, {before}) = {local} - INTERVAL 24 HOUR THEN {shown} "
+            f"WHEN timezone({zone}, {first}) = {local} THEN {first} ELSE {shown} END"
+        )
 
 
 def _strptime(text: str, formats: Sequence[str]) -> str:
