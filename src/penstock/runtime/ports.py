@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from penstock.compile.plan import Plan
+from penstock.model.lookups import Lookup, Page
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Content, Generation, Slot
 from penstock.model.tables import Load, Loaded
@@ -133,4 +134,11 @@ class Destination(Protocol):
 
     def slot_of(self, pipeline: str, row: int) -> tuple[str, int] | None:
         """The slot address and base of a row identity, or None."""
+        ...
+
+    def page(self, lookup: Lookup) -> Page:
+        """A page of a published table, wholly of one published state; empty where nothing has been loaded.
+
+        Raises `UsageError` for a value that is none of its column's type, `DestinationError` for an unknown column.
+        """
         ...

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from penstock.adapters.lake.loading import publish, shown, told
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
+from penstock.adapters.lake.pages import Pages
 from penstock.adapters.lake.scribe import Shelf, scan
 from penstock.adapters.lake.slots import Slots, read
 from penstock.adapters.lake.snapshots import SLOTS, Ground, Retention
 from penstock.adapters.staged import Reader
 from penstock.compile.sql import quote_identifier
 from penstock.model.loads import Verdict, judge
+from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Slot
 from penstock.model.tables import Load, Loaded
 from penstock.runtime.ports import Capabilities, Holding
@@ -59,6 +61,7 @@ class Lake:
         self._ground = Ground(folder)
         self._retention = Retention(grace, keep)
         self._reader = Reader(scratch or folder / ".scratch", memory)
+        self._pages = Pages(memory)
         self._turn = threading.Lock()
         self._known: dict[str, tuple[tuple[Segment, ...], Slots]] = {}
 
@@ -99,6 +102,15 @@ class Lake:
             record = self._slots(manifest).of(row)
         return (record.slot, record.base) if record else None
 
+    def page(self, lookup: Lookup) -> Page:
+        """A page of a table of the published snapshot; see `penstock.runtime.ports.Destination`."""
+        with self._ground.leased(lookup.pipeline) as manifest:
+            table = manifest.tables.get(lookup.table)
+            if table is None:
+                return Page()
+            relation = self._scan(manifest, shown(table), table.files)
+            return self._pages.page(lookup, table.columns, table.spec, relation)
+
     @contextmanager
     def reading(self, pipeline: str) -> Iterator[Snapshot]:
         """The published snapshot; its files stay for as long as the block lasts."""
@@ -121,6 +133,7 @@ class Lake:
 
     def close(self) -> None:
         self._reader.close()
+        self._pages.close()
 
     def _slots(self, manifest: Manifest) -> Slots:
         """The slots' records: what is new in the log since the last time, or all of it."""

@@ -11,6 +11,7 @@ from typing import Any
 from penstock.adapters.postgres import catalog, schema
 from penstock.adapters.postgres.catalog import held_in
 from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
+from penstock.adapters.postgres.pages import Pages
 from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import OutcomeUnknown, Session
 from penstock.adapters.staged import Reader, row_column
@@ -18,6 +19,7 @@ from penstock.compile.sql import quote_identifier
 from penstock.errors import DestinationUnavailable, PenstockError
 from penstock.model.faults import point
 from penstock.model.loads import declared
+from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Slot
 from penstock.model.tables import Load, Loaded, TableSpec
 from penstock.runtime.ports import Capabilities, Holding
@@ -51,6 +53,7 @@ class Postgres:
         self._place = Place(schema)
         self._options = Options(workdir, foreign_keys, bulk_rows)
         self._session = Session(dsn, schema, application_name, lock_timeout)
+        self._pages = Pages(self._session, self._place)
         self._reader = Reader(workdir, memory)
         self._turn = threading.Lock()
         self._prepared = False
@@ -90,6 +93,10 @@ class Postgres:
             session.run(f"BEGIN READ ONLY; SET LOCAL search_path = {self._place.name}, public")
             yield from session.stream(sql)
 
+    def page(self, lookup: Lookup) -> Page:
+        """A page of a table, read in one transaction; see `penstock.runtime.ports.Destination`."""
+        return self._pages.page(lookup)
+
     def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
         """The pipeline's tables and their columns."""
         with self._turn:
@@ -99,6 +106,7 @@ class Postgres:
 
     def close(self) -> None:
         self._session.close()
+        self._pages.close()
         self._reader.close()
 
     def _loaded(self, load: Load) -> Loaded:
