@@ -165,7 +165,10 @@ def open_page(namespace: dict[str, Any]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="penstock-page-"))
     for name in ("bin", "home", "page"):
         (folder / name).mkdir()
-    for name, arguments in {"penstock": "-m penstock", "python": "", "python3": ""}.items():
+    programs = {"penstock": "-m penstock", "python": "", "python3": ""}
+    if not shutil.which("curl"):
+        programs["curl"] = str(Path(__file__).parent / "tests/support/curl.py")
+    for name, arguments in programs.items():
         program = folder / "bin" / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n', encoding="utf-8")
         program.chmod(0o755)

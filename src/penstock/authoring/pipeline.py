@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from penstock.authoring import endpoints as serving
+from penstock.authoring.endpoints import Endpoint
 from penstock.authoring.place import Place, here
 from penstock.authoring.privacy import Mark
 from penstock.authoring.rules import CheckSpec, check
@@ -60,6 +62,7 @@ class Pipeline:
         self.rules: list[tuple[CheckSpec, Place]] = []
         self.normalizations: list[Normalization] = []
         self.loadings: list[Loading] = []
+        self.endpoints: list[Endpoint] = []
         self._places: dict[str, Place] = {}
         with self._at(self.place):
             self._check_head()
@@ -164,6 +167,38 @@ class Pipeline:
                     Loading(normalization.relation, name, targets, Mode.MERGE) for name in normalization.tables
                 )
 
+    def endpoint(
+        self,
+        path: str,
+        *,
+        table: str,
+        columns: Sequence[str] | Mapping[str, str],
+        parameters: Mapping[str, Any] | None = None,
+        order: str | Sequence[str] = (),
+        limit: int = 100,
+        destination: Target | None = None,
+        public: bool = False,
+        rate: str = "600/minute",
+        summary: str = "",
+    ) -> None:
+        """Serve a table's rows over HTTP: `GET /get?user=foo` gives those whose column `user` is `foo`.
+
+        `columns` are shown under their own names, or as a mapping of shown name to column. `parameters` maps names to
+        types (`str | None` may be left out). `order` names columns, with a minus sign for downwards; `limit` is the
+        size of a page. The rows come from `destination`, one of the table's (the first, when it is not named). Without
+        `public=True` a request needs an API key; `rate` is how often one asker may ask.
+        """
+        place = here()
+        with self._at(place):
+            shown = serving.columns_of(columns)
+            wanted, sort = serving.parameters_of(parameters or {}, shown), serving.sort_of(order, shown)
+            endpoint = Endpoint(
+                serving.checked_path(path), self.name, table, destination, wanted, shown, sort,
+                serving.limit_of(limit), public, serving.rate_of(rate), summary, place,
+            )  # fmt: skip
+            serving.distinct((*self.endpoints, endpoint))
+            self.endpoints.append(endpoint)
+
     # --- checking ------------------------------------------------------------------------------------------------
 
     def validate(self) -> None:
@@ -178,6 +213,8 @@ class Pipeline:
             self._known(loading.relation, f"a load reads {loading.relation!r}", self.place)
         for normalization in self.normalizations:
             self._known(normalization.relation, f"normalize reads {normalization.relation!r}", self.place)
+        for endpoint in self.endpoints:
+            self._check_served(endpoint)
         if not self.loadings:
             raise DefinitionError(
                 f"pipeline {self.name!r} loads nothing", at=str(self.place), fix="add load(…) or load_all(…)"
@@ -227,6 +264,21 @@ class Pipeline:
                 raise DefinitionError(f"table {name!r} refers to the unknown table {ref!r}", fix=_suggest(ref, tables))
             if list(tables).index(ref) >= list(tables).index(name):
                 raise DefinitionError(f"table {name!r} stands before its parent {ref!r}", fix="declare parents first")
+
+    def _check_served(self, endpoint: Endpoint) -> None:
+        loading = next((item for item in self.loadings if item.table == endpoint.table), None)
+        if loading is None:
+            raise DefinitionError(
+                f"pipeline {self.name!r}: endpoint {endpoint.path!r} reads the unknown table {endpoint.table!r}",
+                at=str(endpoint.place),
+                fix=_suggest(endpoint.table, [item.table for item in self.loadings]),
+            )
+        if endpoint.target is not None and endpoint.target not in loading.to:
+            raise DefinitionError(
+                f"pipeline {self.name!r}: endpoint {endpoint.path!r} reads where {endpoint.table!r} is not loaded to",
+                at=str(endpoint.place),
+                fix="name one of the table's destinations, or leave destination out",
+            )
 
     def _known(self, name: str, what: str, place: Place) -> None:
         known = (SOURCE, *self.steps)

@@ -25,7 +25,7 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `$1`, `$2` and their values; the columns behind the `width` first say where a row stands in the order."""
+    """SQL with `$1`, `$2` and their values. Columns behind the first `width` say where a row stands in the order."""
 
     sql: str
     values: tuple[str, ...]

@@ -23,6 +23,7 @@ from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.reading import Reading
 from penstock.compile.rowwise import Shape, analyse, per_distinct
 from penstock.compile.sql import quote_identifier
+from penstock.compile.tables import refuse_unknown, relations_of
 from penstock.errors import StepError
 from penstock.model.rows import ROW, SLOT
 from penstock.model.tables import Mode, TableSpec
@@ -111,6 +112,8 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         check_columns(spec.rule, _types(spec, pipeline), at=str(place))
         rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
     _refuse_wide_quarantine(pipeline, chunked)
+    steps_known = {name: shape.columns for name, shape in shapes.items()}
+    refuse_unknown(pipeline, relations_of(pipeline, reading.kept, steps_known))
     needed = _needed(pipeline, shapes, tables, rules)
     steps = tuple(
         _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))

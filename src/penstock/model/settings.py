@@ -30,6 +30,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """Where the web server of `serve` listens, and what it lets in."""
+
+    host: str = "127.0.0.1"
+    port: int = 8700
+    """0 is any that is free."""
+    names: str = ""
+    """Names, with commas between them, under which it may be asked besides its host and this machine's own."""
+    body_bytes: int = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a destination is, and how it is used."""
 
@@ -64,6 +76,7 @@ class Settings:
     lease_seconds: float = 60.0
     retry: Retry = Retry()
     limits: Limits = Limits()
+    server: Server = Server()
     destinations: Mapping[str, Place] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting's value comes from, by its dotted name."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from penstock.authoring.endpoints import distinct
 from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.place import shorten
 from penstock.errors import DefinitionError, PenstockError, nearest
@@ -38,6 +39,7 @@ def load(folder: Path) -> dict[str, Pipeline]:
     for file in files:
         for pipeline in read(file):
             _add(pipelines, pipeline)
+    distinct(endpoint for pipeline in pipelines.values() for endpoint in pipeline.endpoints)
     return pipelines
 
 

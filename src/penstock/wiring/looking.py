@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from penstock.authoring.endpoints import Endpoint
 from penstock.errors import UnknownName, nearest
+from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Kind, Slot, Standing
 from penstock.runtime.intake import matches
 from penstock.runtime.reconcile import Difference, compare_destination, compare_landing, unfinished
@@ -85,6 +87,24 @@ class Looking(Parts):
             relations |= snapshot.relations
             files += (file for paths in snapshot.files.values() for file in paths)
         return relations, files
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """Every declared endpoint."""
+        return [endpoint for pipeline in self.pipelines.values() for endpoint in pipeline.endpoints]
+
+    def page(
+        self, endpoint: Endpoint, where: Sequence[tuple[str, str]], limit: int, after: tuple[str | None, ...] = ()
+    ) -> Page:
+        """Rows of an endpoint: those whose columns equal the texts in `where`, from its destination as it is now."""
+        plan = self.plans[endpoint.pipeline]
+        targets = next(table.targets for table in plan.tables if table.spec.name == endpoint.table)
+        target = endpoint.target or targets[0]
+        columns = tuple(column for _, column in endpoint.columns)
+        lookup = Lookup(
+            endpoint.pipeline, endpoint.table, columns, tuple(where), endpoint.sort, limit=limit, after=after
+        )
+        return self.destinations[f"{target.kind}:{target.name}"].page(lookup)
 
     def states(self) -> Mapping[str, Standing]:
         """The standing of every slot's newest generation, by slot."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from penstock.adapters.secrets import PREFIX, Secrets, dotenv
 from penstock.errors import SettingsError, UsageError, nearest
-from penstock.model.settings import LOCAL, Limits, Place, Retry, Settings
+from penstock.model.settings import LOCAL, Limits, Place, Retry, Server, Settings
 
 TABLE = "tool.penstock"
 VARIABLE = "PENSTOCK_"
@@ -100,9 +100,14 @@ KINDS: dict[str, Kind] = {
     "limits.batch_bytes": size,
     "limits.expanded_bytes": size,
     "limits.expansion": count(1),
+    "server.host": text,
+    "server.port": count(0),
+    "server.names": text,
+    "server.body_bytes": size,
 }
 # The settings of each destination, `destinations.<name>.…`.
 PLACE_KINDS: dict[str, Kind] = {"url": text, "foreign_keys": truth}
+GROUPS = {key.partition(".")[0] for key in KINDS if "." in key}
 
 
 def find_project(start: Path) -> Path:
@@ -165,7 +170,7 @@ def open_secrets(settings: Settings, variables: Mapping[str, str] | None = None)
 
 def defaults() -> dict[str, Any]:
     """Every setting's default by its dotted name, as the record has it."""
-    nested = {"retry": Retry(), "limits": Limits()}
+    nested = {"retry": Retry(), "limits": Limits(), "server": Server()}
     plain = Settings(folder=Path())
     return {key: getattr(nested.get(key.partition(".")[0], plain), key.rpartition(".")[2]) for key in KINDS}
 
@@ -231,7 +236,7 @@ def _table_layer(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, A
     for name, value in table.items():
         if name == "destinations" and isinstance(value, dict):
             yield from _destinations(value, origin)
-        elif name in ("retry", "limits") and isinstance(value, dict):
+        elif name in GROUPS and isinstance(value, dict):
             for inner, setting in value.items():
                 yield _known(f"{name}.{inner}", origin), setting, origin
         else:
@@ -287,6 +292,7 @@ def _record(folder: Path, environment: str, values: dict[str, Any], origins: dic
         zones=folder / zones,
         retry=Retry(**_below("retry", values)),
         limits=Limits(**_below("limits", values)),
+        server=Server(**_below("server", values)),
         destinations=places,
         origins={**dict.fromkeys(KINDS, "default"), **origins},
         **own,

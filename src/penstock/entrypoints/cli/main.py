@@ -53,6 +53,12 @@ VERBS = {
         ("penstock run cafe till.csv", "penstock run", "penstock run cafe till.csv --reload --hard"),
     ),
     "serve": Verb("Run", "serve", "the same as dev for production: a supervisor and its workers", ("penstock serve",)),
+    "key": Verb(
+        "Run",
+        "key",
+        "API keys of the web server: list, create, revoke",
+        ("penstock key create shop-window", "penstock key create till --allow /sales", "penstock key revoke till"),
+    ),
     "replay": Verb(
         "Run",
         "rows",

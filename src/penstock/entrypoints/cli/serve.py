@@ -7,10 +7,12 @@ import threading
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from penstock.entrypoints.api.project import web
 from penstock.entrypoints.cli.lookup import folder_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.status import events_after, last_sequence, show
@@ -27,18 +29,20 @@ LOOK_SECONDS = 0.3
 def arguments_serve(parser: ArgumentParser) -> None:
     """The arguments of `serve`."""
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes (setting workers)")
+    parser.add_argument("--port", type=int, metavar="N", help="the web server's port (setting server.port; 0: any)")
 
 
 def serve(options: Namespace, out: Output) -> int:
     """Work until SIGTERM or Ctrl-C; each worker finishes its stage."""
     with project_of(options, workers=options.workers) as project:
-        _work(project, "serving", project.settings.workers, out)
+        _work(project, _Way("serving", project.settings.workers, options.port), out)
     return 0
 
 
 def arguments_dev(parser: ArgumentParser) -> None:
     """The arguments of `dev`."""
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes (default: this process does it all)")
+    parser.add_argument("--port", type=int, metavar="N", help="the web server's port (default: the usual, or any)")
 
 
 def dev(options: Namespace, out: Output) -> int:
@@ -48,9 +52,19 @@ def dev(options: Namespace, out: Output) -> int:
     while word:
         with project_of(options) as project:
             edited = _Edits(folder, out)
-            _work(project, word, options.workers or 0, out, edited)
+            _work(project, _Way(word, options.workers or 0, options.port, patient=True), out, edited)
             word = "reloaded" if edited.seen else ""
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to work: the word for it, the workers, the web server's port."""
+
+    word: str
+    workers: int
+    port: int | None
+    patient: bool = False
 
 
 class _Edits:
@@ -81,24 +95,32 @@ class _Edits:
         return True
 
 
-def _work(project: Project, word: str, workers: int, out: Output, edits: _Edits | None = None) -> None:
-    supervisor = project.supervisor(workers=workers)
+def _work(project: Project, way: _Way, out: Output, edits: _Edits | None = None) -> None:
+    supervisor = project.supervisor(workers=way.workers)
     watcher = project.watcher(supervisor)
     project.sweep()
     watcher.start()
     try:
-        with _stopped_by_signals(supervisor), _told(project, out), _looking(supervisor, edits):
-            _announce(project, word, out)
+        with (
+            _stopped_by_signals(supervisor),
+            _told(project, out),
+            _looking(supervisor, edits),
+            web(project, way.port, patient=way.patient) as url,
+        ):
+            _announce(project, way.word, url, out)
             supervisor.run()
     finally:
         watcher.stop()
         project.sweep()
 
 
-def _announce(project: Project, word: str, out: Output) -> None:
+def _announce(project: Project, word: str, url: str, out: Output) -> None:
     zones = project.zones_folder
     out.say(f"{out.mark('good')} {word} {', '.join(project.pipelines)}: files in {zones}/landing (Ctrl-C ends it)")
-    out.event("serving", word=word, pipelines=list(project.pipelines), landing=zones / "landing")
+    if url:
+        out.say(f"{out.mark('good')} answering at {url}: {', '.join(item.path for item in project.endpoints)}")
+    facts = {"url": url} if url else {}
+    out.event("serving", word=word, pipelines=list(project.pipelines), landing=zones / "landing", **facts)
 
 
 @contextmanager

@@ -116,7 +116,7 @@ class PageContract(Bench):
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
     @pytest.mark.parametrize("descending", [True, False])
-    def test_pages_hold_each_row_once(self, world: World, sender: Sender, limit: int, descending: bool) -> None:
+    def test_pages_hold_each_row_once(self, world: World, sender: Sender, limit: int, *, descending: bool) -> None:
         rows = [(line, text) for line, text in enumerate(["b", None, "a", "b", None, "b", "c"], 1)]
         load(world, sender, [LOG], sender.part("a", 1, log=rows))
         asked = Lookup(PIPELINE, "log", ("text", ROW), sort=(Sort("text", descending),), limit=limit)
