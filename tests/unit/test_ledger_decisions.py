@@ -13,7 +13,7 @@ from penstock.ledger.claiming import choose
 from penstock.ledger.port import ClaimLimits, RetryPolicy
 from penstock.ledger.retrying import delay, spent
 from penstock.model.runs import Run, RunState, Stage
-from penstock.model.slots import Content, Delivery, Generation, Kind, Standing
+from penstock.model.slots import Content, Delivery, Generation, Kind, Member, Standing
 from penstock.testing.clerk import BROKEN, LEASE, NOW, POLICY, content, result, slot
 
 HALVES = ("cafe-2", "cafe-3")
@@ -145,7 +145,7 @@ def test_standing_otherwise_changes_nothing_else():
     """`standing_at` is written out for speed: a field that it forgot would be lost."""
     full = Generation(
         slot("a"), 2, Kind.PATCH, 9, NOW, content("A"), {"branch": "leeds"}, "replay", "f1", True, (3,), "fixes/1", 1,
-        Standing.PREPARED, "cafe-7",
+        Standing.PREPARED, "cafe-7", (Member("cases", "landing/a.csv", content("A")),),
     )  # fmt: skip
     assert all(getattr(full, item.name) != item.default for item in fields(full))
     changed = transitions.standing_at(full, Standing.LOADED, "cafe-8")

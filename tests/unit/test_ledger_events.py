@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from penstock.ledger.changes import TYPES
-from penstock.model.slots import Standing
-from penstock.testing.clerk import LEASE, Clerk
+from penstock.model.readiness import Mark, Need, Readiness
+from penstock.model.slots import Member, Standing
+from penstock.testing.clerk import LEASE, Clerk, content
 from penstock.testing.memory import MemoryLedger
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
@@ -48,6 +49,9 @@ def told():
     clerk.complete(clerk.start())
     clerk.deliver("hard")
     clerk.release(clerk.complete(clerk.start(), hard=Standing.SUSPENDED))
+    due = Readiness("covid", (), (Need("cases"), Need("recoveries")), deadline=LEASE)
+    clerk.ledger.mark([Mark(due, {}, Member("cases", "landing/a.csv", content("A")))], clerk.now)
+    clerk.ledger.remind([due], clerk.now + LEASE)
     return clerk.ledger.events()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from penstock.authoring.rules import CheckSpec, check
 from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step, from_function
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
-from penstock.authoring.triggers import Trigger
+from penstock.authoring.triggers import Trigger, check_trigger
 from penstock.errors import DefinitionError, PenstockError, StepError
 from penstock.model.tables import Mode
 
@@ -40,12 +40,16 @@ class Pipeline:
         name: str,
         *,
         trigger: Trigger,
-        source: Source,
-        privacy: Mapping[str, Mark] | None = None,
+        source: Source | None = None,
+        sources: Mapping[str, Source] | None = None,
+        privacy: Mapping[str, Any] | None = None,
         hard: bool = False,
-        deduplicate: Sequence[str] | None = None,
+        deduplicate: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Declare a pipeline.
+
+        It has one `source`, which steps call by that word, or several `sources` by name: then `privacy` and
+        `deduplicate` name the source first (`privacy={"cases": {"name": ps.drop()}}`).
 
         `hard=True` suspends a run in which a `quarantine` check fails; otherwise the rows go aside and the run goes
         on. `deduplicate` names columns: rows of one delivery that agree in all of them count once (their fate is
@@ -54,10 +58,13 @@ class Pipeline:
         self.name = name
         self.place = here()
         self.trigger = trigger
-        self.source = source
-        self.privacy = dict(privacy or {})
+        self.several = sources is not None
+        self.sources = _sources(name, source, sources, self.place)
+        self.privacy: dict[str, dict[str, Mark]] = self._by_source(privacy or {})
         self.hard = hard
-        self.deduplication = Deduplication(tuple(deduplicate)) if deduplicate else None
+        self.deduplications: dict[str, Deduplication] = {
+            origin: Deduplication(tuple(columns)) for origin, columns in self._by_source(deduplicate or {}).items()
+        }
         self.steps: dict[str, Step] = {}
         self.rules: list[tuple[CheckSpec, Place]] = []
         self.normalizations: list[Normalization] = []
@@ -66,6 +73,11 @@ class Pipeline:
         self._places: dict[str, Place] = {}
         with self._at(self.place):
             self._check_head()
+
+    @property
+    def source(self) -> Source:
+        """The source; of several the first."""
+        return next(iter(self.sources.values()))
 
     # --- declaring -----------------------------------------------------------------------------------------------
 
@@ -78,7 +90,7 @@ class Pipeline:
         filters: bool = False,
         per_distinct: str = "",
     ) -> Any:
-        """Register a step (a decorator). Its parameters name its inputs: `source` or other steps.
+        """Register a step (a decorator). Its parameters name its inputs: `source` (or a source's name), other steps.
 
         `filters=True` says that it leaves rows out on purpose. `rowwise=True` says of a Python function that each
         output row comes from one input row; it must keep the columns `_row` and `_slot`. `per_distinct="item"`
@@ -98,15 +110,16 @@ class Pipeline:
         return register if function is None else register(function)
 
     def sql(
-        self, name: str, query: str, *, inputs: Iterable[str] = (SOURCE,), filters: bool = False, per_distinct: str = ""
+        self, name: str, query: str, *, inputs: Iterable[str] = (), filters: bool = False, per_distinct: str = ""
     ) -> None:
-        """Register a SQL step without a function."""
+        """Register a SQL step without a function; without `inputs` it reads every source."""
         place = here()
         with self._at(place):
-            self._add(Step(name, tuple(inputs), place, query=query, filters=filters, per_distinct=per_distinct))
+            read = tuple(inputs) or tuple(self.sources)
+            self._add(Step(name, read, place, query=query, filters=filters, per_distinct=per_distinct))
 
     def checks(self, relation: str, *rules: str, severity: str = "") -> None:
-        """Test a relation (`source` or a step) with DQDL rules.
+        """Test a relation (a source or a step) with DQDL rules.
 
         Severity `quarantine` (a failing row goes aside; the default for rules about rows), `warn`, or `stop` (the
         default for rules about a whole delivery).
@@ -222,7 +235,7 @@ class Pipeline:
 
     def order(self) -> list[Step]:
         """The steps, each after its inputs. Raises `StepError` on a cycle."""
-        done: dict[str, None] = {SOURCE: None}
+        done: dict[str, None] = dict.fromkeys(self.sources)
         waiting = dict(self.steps)
         while waiting:
             ready = [step for step in waiting.values() if all(name in done for name in step.inputs)]
@@ -233,24 +246,55 @@ class Pipeline:
             for step in ready:
                 done[step.name] = None
                 del waiting[step.name]
-        return [self.steps[name] for name in done if name != SOURCE]
+        return [self.steps[name] for name in done if name not in self.sources]
+
+    def marks(self) -> Iterator[Mark]:
+        """The privacy marks of all sources."""
+        return (mark for marks in self.privacy.values() for mark in marks.values())
+
+    def origin(self, relation: str) -> str:
+        """The source that a relation's first input leads back to."""
+        while relation not in self.sources:
+            relation = self.steps[relation].inputs[0]
+        return relation
 
     def _add(self, step: Step) -> None:
-        if step.name == SOURCE or step.name in self.steps:
+        if step.name == SOURCE or step.name in self.sources or step.name in self.steps:
             raise StepError(f"the name {step.name!r} is taken", at=str(step.place), fix="name the step otherwise")
         _check_name(step.name, "step")
         self.steps[step.name] = step
 
     def _check_head(self) -> None:
         _check_name(self.name, "pipeline")
-        for column in self.privacy:
-            if column not in self.source.names:
+        for name, source in self.sources.items():
+            _check_name(name, "source")
+            if not source.reads_table:
+                self._check_columns(name, source)
+        check_trigger(self.trigger, self.sources, several=self.several)
+
+    def _check_columns(self, name: str, source: Source) -> None:
+        marks = self.privacy.get(name, {})
+        for column in marks:
+            if column not in source.names:
                 raise DefinitionError(
-                    f"privacy marks the unknown column {column!r}", fix=_suggest(column, self.source.names)
+                    f"privacy marks the unknown column {column!r}", fix=_suggest(column, source.names)
                 )
-        for column in self.deduplication.columns if self.deduplication else ():
-            if column not in self.source.names or self.privacy.get(column, Mark("")).kind == "drop":
-                raise DefinitionError(f"deduplicate names {column!r}", fix=_suggest(column, self.source.names))
+        for column in self.deduplications[name].columns if name in self.deduplications else ():
+            if column not in source.names or marks.get(column, Mark("")).kind == "drop":
+                raise DefinitionError(f"deduplicate names {column!r}", fix=_suggest(column, source.names))
+
+    def _by_source(self, declared: Any) -> dict[str, Any]:
+        """What is said of each source; of the only one it is said without its name."""
+        if not self.several:
+            return {SOURCE: declared if isinstance(declared, Mapping) else tuple(declared)} if declared else {}
+        for name in declared:
+            if name not in self.sources or not isinstance(declared, Mapping):
+                raise DefinitionError(
+                    f"pipeline {self.name!r}: there is no source {name!r}",
+                    at=str(self.place),
+                    fix=_suggest(name, self.sources),
+                )
+        return {name: dict(said) if isinstance(said, Mapping) else tuple(said) for name, said in declared.items()}
 
     def _check_table_name(self, name: str, place: Place) -> None:
         _check_name(name, "table")
@@ -281,7 +325,7 @@ class Pipeline:
             )
 
     def _known(self, name: str, what: str, place: Place) -> None:
-        known = (SOURCE, *self.steps)
+        known = (*self.sources, *self.steps)
         if name not in known:
             raise StepError(
                 f"pipeline {self.name!r}: {what}, which does not exist", at=str(place), fix=_suggest(name, known)
@@ -305,6 +349,19 @@ class _Located:
             error.at = error.at or str(self.place)
             if self.pipeline not in error.what:
                 error.what = f"pipeline {self.pipeline!r}: {error.what}"
+
+
+def _sources(
+    pipeline: str, source: Source | None, sources: Mapping[str, Source] | None, place: Place
+) -> dict[str, Source]:
+    """The sources by name: the only one is called `source`."""
+    if (source is None) is (sources is None) or sources == {}:
+        raise DefinitionError(
+            f"pipeline {pipeline!r} needs a source, or several by name",
+            at=str(place),
+            fix='source=ps.csv(…), or sources={"cases": ps.csv(…), "recoveries": ps.csv(…)}',
+        )
+    return {SOURCE: source} if source is not None else dict(sources or {})
 
 
 def _mode(text: str) -> Mode:

@@ -71,10 +71,28 @@ class Source:
     tz: str = ""
     fold: int = 0
     locales: tuple[str, ...] = ()
+    of: str = ""
+    """The table's name, of a source that is another pipeline's table."""
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.columns)
+
+    @property
+    def reads_table(self) -> bool:
+        """Whether it is another pipeline's table."""
+        return self.format == TABLE
+
+
+TABLE = "table"
+
+
+def table(name: str) -> Source:
+    """Another pipeline's table: `ps.table("accounts")`. Its columns are what it has when it is read; of a key those
+    rows are read that the key's deliveries have loaded."""
+    if not name:
+        raise DefinitionError("table() needs the name of a table", fix='ps.table("accounts")')
+    return Source(TABLE, (), of=name)
 
 
 def _columns(declared: Mapping[str, str]) -> tuple[tuple[str, ColumnType], ...]:

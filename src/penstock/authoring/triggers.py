@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
+from penstock.authoring.arrivals import Ready, Uploads, uploads
 from penstock.authoring.patterns import EventPattern
+from penstock.authoring.sources import Source
 from penstock.authoring.templates import PathTemplate
+from penstock.errors import TriggerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,47 @@ class Manual:
     """Only a person: `penstock run`."""
 
 
-Trigger = Upload | Matching | Manual
+Trigger = Upload | Uploads | Ready | Matching | Manual
 
 
-def upload(template: str) -> Upload:
-    """`ps.upload("landing/{branch}_{day:%d-%m-%Y}_{time}.csv")`: parts in braces are captured."""
-    return Upload(PathTemplate.parse(template))
+@overload
+def upload(template: str, /) -> Upload: ...
+@overload
+def upload(*, deadline: str = "", **templates: str) -> Uploads: ...
+def upload(template: str = "", /, *, deadline: str = "", **templates: str) -> Upload | Uploads:
+    """`ps.upload("landing/{branch}_{day:%d-%m-%Y}_{time}.csv")`: parts in braces are captured.
+
+    Of a pipeline with several sources each has a template: `ps.upload(cases="landing/{day}/cases.csv", …)`. They
+    capture the same parts, which are the key; when a key has them all it fires. `deadline="6h"` reports a key that is
+    not complete so long after its first file.
+    """
+    if bool(template) is bool(templates):
+        raise TriggerError("upload() needs a template, or one for each source", fix='ps.upload("landing/{name}.csv")')
+    if template:
+        return Upload(PathTemplate.parse(template))
+    return uploads(templates, deadline)
+
+
+def check_trigger(trigger: Trigger, sources: Mapping[str, Source], *, several: bool) -> None:
+    """Raise `TriggerError` for a trigger that cannot set a pipeline with these sources off."""
+    tables = [name for name, source in sources.items() if source.reads_table]
+    if tables and not isinstance(trigger, Ready):
+        raise TriggerError(
+            f"the source {tables[0]!r} is a table, which becomes ready and does not arrive",
+            fix="trigger=ps.ready(by=[…])",
+        )
+    if isinstance(trigger, Ready) and len(tables) < len(sources):
+        raise TriggerError("ready() is about tables, and one of the sources is none", fix='ps.table("accounts")')
+    if isinstance(trigger, Uploads) and set(trigger.templates) != set(sources):
+        raise TriggerError(
+            f"upload() has templates for {', '.join(trigger.templates)}",
+            why=f"the sources are: {', '.join(sources)}",
+            fix="give each source a template",
+        )
+    if several and isinstance(trigger, Upload | Matching):
+        raise TriggerError(
+            "one template cannot tell several sources apart", fix='ps.upload(cases="landing/…", recoveries="landing/…")'
+        )
 
 
 def event(pattern: Mapping[str, Any]) -> Matching:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -86,6 +86,18 @@ class Plan:
     hard: bool
     spilled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Chunk-level relations that slot-level work reads, and the columns it needs (empty: all)."""
+    relation: str = SOURCE
+    """The source's name."""
+    members: tuple[Plan, ...] = ()
+    """Of a pipeline with several sources: each one's part of the plan, up to where its rows leave the chunk level.
+    `source`, `reading` and `deduplicate` are theirs then; what is left to the whole are wide steps and their tables."""
+    watched: frozenset[str] = frozenset()
+    """Tables that other pipelines read: their rows are digested."""
+
+    @property
+    def inputs(self) -> tuple[Plan, ...]:
+        """The plans that read something: the members, or the only one."""
+        return self.members or (self,)
 
     def step(self, name: str) -> StepPlan | None:
         return next((step for step in self.steps if step.name == name), None)
@@ -102,8 +114,8 @@ class Plan:
 
 def compile_pipeline(pipeline: Pipeline) -> Plan:
     """Compile a validated pipeline. Raises `DefinitionError`s with the place of the mistake."""
-    reading = Reading.of(pipeline.source, pipeline.privacy)
-    shapes = _shapes(pipeline, reading)
+    readings = {name: Reading.of(source, pipeline.privacy.get(name, {})) for name, source in pipeline.sources.items()}
+    shapes = _shapes(pipeline, readings)
     normalizations = {item.relation: item for item in pipeline.normalizations}
     chunked = _chunk_level(pipeline, shapes)
     tables, keys = _tables(pipeline, shapes, chunked, normalizations)
@@ -119,35 +131,66 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))
         for step in pipeline.order()
     )
-    return Plan(
+    first = next(iter(pipeline.sources))
+    whole = Plan(
         pipeline.name,
         _fingerprint(pipeline, steps, tables),
-        pipeline.source,
-        reading,
+        pipeline.sources[first],
+        readings[first],
         steps,
         rules,
-        pipeline.deduplication.columns if pipeline.deduplication else (),
+        _deduplicated(pipeline, first),
         keys,
         tables,
         pipeline.hard,
         _spilled(steps, rules, chunked),
+        first,
     )
+    if not pipeline.several:
+        return whole
+    return replace(whole, members=tuple(_member(pipeline, whole, name, readings[name]) for name in pipeline.sources))
+
+
+def _member(pipeline: Pipeline, whole: Plan, name: str, reading: Reading) -> Plan:
+    """The part of a plan that one source's rows pass before they meet those of others."""
+
+    def own(relation: str) -> bool:
+        return whole.chunked(relation) and pipeline.origin(relation) == name
+
+    tables = tuple(table for table in whole.tables if own(table.relation))
+    return replace(
+        whole,
+        source=pipeline.sources[name],
+        reading=reading,
+        steps=tuple(step for step in whole.steps if own(step.name)),
+        rules={relation: specs for relation, specs in whole.rules.items() if own(relation)},
+        deduplicate=_deduplicated(pipeline, name),
+        keys=tuple(key for key in whole.keys if any(key[0] == table.spec.name for table in tables)),
+        tables=tables,
+        spilled={relation: columns for relation, columns in whole.spilled.items() if own(relation)},
+        relation=name,
+    )
+
+
+def _deduplicated(pipeline: Pipeline, source: str) -> tuple[str, ...]:
+    found = pipeline.deduplications.get(source)
+    return found.columns if found else ()
 
 
 def _types(spec: CheckSpec, pipeline: Pipeline) -> dict[str, str]:
     """The types of the columns that a rule sees, where they are known: those of the source."""
-    if spec.relation != SOURCE:
+    source = pipeline.sources.get(spec.relation)
+    if source is None:
         return {}
-    marks = pipeline.privacy if spec.rule.scope == "slot" else {}
-    dropped = {name for name, mark in pipeline.privacy.items() if mark.kind == "drop"}
-    return {
-        name: PROTECTED if name in marks else kind.name for name, kind in pipeline.source.columns if name not in dropped
-    }
+    declared = pipeline.privacy.get(spec.relation, {})
+    marks = declared if spec.rule.scope == "slot" else {}
+    dropped = {name for name, mark in declared.items() if mark.kind == "drop"}
+    return {name: PROTECTED if name in marks else kind.name for name, kind in source.columns if name not in dropped}
 
 
-def _shapes(pipeline: Pipeline, reading: Reading) -> dict[str, Shape]:
+def _shapes(pipeline: Pipeline, readings: Mapping[str, Reading]) -> dict[str, Shape]:
     """The proven shape of every SQL step, in order, so that each knows the columns of the ones before it."""
-    columns: dict[str, tuple[str, ...]] = {SOURCE: reading.kept}
+    columns: dict[str, tuple[str, ...]] = {name: reading.kept for name, reading in readings.items()}
     shapes: dict[str, Shape] = {}
     for step in pipeline.order():
         if not step.query:
@@ -183,7 +226,7 @@ def _check_promises(step: Step, shape: Shape) -> None:
 
 
 def _chunk_level(pipeline: Pipeline, shapes: Mapping[str, Shape]) -> set[str]:
-    found = {SOURCE}
+    found = set(pipeline.sources)
     for step in pipeline.order():
         rowwise = shapes[step.name].rowwise if step.query else bool(step.rowwise)
         if rowwise and len(step.inputs) == 1 and step.inputs[0] in found:
@@ -193,7 +236,7 @@ def _chunk_level(pipeline: Pipeline, shapes: Mapping[str, Shape]) -> set[str]:
 
 def _origin(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, columns: tuple[str, ...]) -> str:
     """The earliest relation that holds these columns under these names, unchanged, for the same rows."""
-    while relation != SOURCE:
+    while relation not in pipeline.sources:
         shape, step = shapes.get(relation), pipeline.steps[relation]
         if shape is None or not shape.rowwise or step.filters:
             break
@@ -225,19 +268,21 @@ def _tables(
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec)))
         else:
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
-            once = base != SOURCE and not declared.key
+            once = base not in pipeline.sources and not declared.key
             sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=once)
-            doubts = _doubts(loading, declared, normalization, base)
+            doubts = _doubts(loading, declared, normalization, base, read=base in pipeline.sources)
             whole = bool(declared.key)
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, doubts=doubts, whole=whole))
     return tuple(tables), tuple(keys.items())
 
 
-def _doubts(loading: Loading, table: Owned, normalization: Normalization, base: str) -> tuple[tuple[str, str], ...]:
+def _doubts(
+    loading: Loading, table: Owned, normalization: Normalization, base: str, *, read: bool
+) -> tuple[tuple[str, str], ...]:
     """What must be counted before an owned table may stand for its relation. PostgreSQL's own key counts repeats."""
     if not table.key:
         query = normal.lossy_rows(table, normalization, GOOD + base)
-        return () if base == SOURCE else ((query, "its columns are not the same in all rows of one source row"),)
+        return () if read else ((query, "its columns are not the same in all rows of one source row"),)
     references_entity = any(
         column == identity_of(name, entity) for name, entity in normalization.entities().items() for column in table.key
     )
@@ -385,7 +430,7 @@ def _spilled(
 
 def _fingerprint(pipeline: Pipeline, steps: tuple[StepPlan, ...], tables: tuple[TablePlan, ...]) -> str:
     """A digest of everything that can change the rows: recorded with each generation, never compared for newness."""
-    parts: list[str] = [repr(pipeline.source), repr(sorted(pipeline.privacy.items())), repr(pipeline.deduplication)]
+    parts: list[str] = [repr(pipeline.sources), repr(sorted(pipeline.privacy.items())), repr(pipeline.deduplications)]
     parts += [f"{step.name} {step.inputs} {step.sql} {_source_of(step.function)}" for step in steps]
     parts += [repr((table.spec, table.targets, table.sql)) for table in tables]
     parts += [f"{spec.relation} {spec.rule.text} {spec.severity}" for spec, _ in pipeline.rules]

@@ -42,7 +42,7 @@ def _repeat(pages: Pages, delivery: Delivery, tail: Sequence[Generation], now: d
     head = tail[0]
     pages.record([changes.repeated(delivery, head, now)])
     for item in tail:
-        anew = judging.pinned_anew(item, delivery.content)
+        anew = judging.pinned_anew(item, delivery)
         if anew is not item and (item.standing.final or not item.run):
             pages.amend(anew)
             head = anew if item is head else head

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from penstock.ledger import changes, judging, transitions
+from penstock.ledger import changes, judging, marking, transitions
 from penstock.ledger.accepting import judge
 from penstock.ledger.claiming import choose
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.ledger.readying import mark, remind
 from penstock.ledger.store import Pages, Store
 from penstock.ledger.turning import claimed, fall, known, lost, names, refused, reopen, turn
 from penstock.model.events import Event
+from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
 
@@ -36,6 +38,14 @@ class Book(Outbox, Ledger):
     def accept(self, deliveries: Sequence[Delivery], now: datetime) -> list[Acceptance]:
         with self._store.writing() as pages:
             return [judge(pages, delivery, now) for delivery in deliveries]
+
+    def mark(self, marks: Sequence[Mark], now: datetime) -> list[Acceptance]:
+        with self._store.writing() as pages:
+            return mark(pages, marks, now)
+
+    def remind(self, triggers: Sequence[Readiness], now: datetime) -> list[Late]:
+        with self._store.writing() as pages:
+            return [late for trigger in triggers for late in remind(pages, trigger, now)]
 
     # --- claims --------------------------------------------------------------------------------------------------
 
@@ -92,15 +102,24 @@ class Book(Outbox, Ledger):
             after = transitions.load(before, results)
             return turn(pages, before, after, now, changes.of_run("loaded", after, now, loaded=after.loaded))
 
-    def published(self, run: str, epoch: int, now: datetime) -> Run:
+    def published(self, run: str, epoch: int, now: datetime, triggers: Sequence[Readiness] = ()) -> Run:
         with self._store.writing() as pages:
             before = claimed(pages, run, epoch)
             if before.state.final:
                 return before
-            return turn(pages, before, transitions.publish(before, now), now)
+            after = turn(pages, before, transitions.publish(before, now), now)
+            mark(pages, tuple(marking.of_run(after, triggers)), now)
+            return after
 
     def completed(
-        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+        self,
+        run: str,
+        epoch: int,
+        now: datetime,
+        results: Sequence[Result],
+        staged: Sequence[Staged],
+        fingerprint: str,
+        triggers: Sequence[Readiness] = (),
     ) -> Run:
         with self._store.writing() as pages:
             before = claimed(pages, run, epoch)
@@ -108,7 +127,9 @@ class Book(Outbox, Ledger):
                 return before
             after = transitions.complete(before, now, results, staged, fingerprint)
             loaded = [changes.of_run("loaded", after, now, loaded=after.loaded)] if after.stage is Stage.PUBLISH else []
-            return turn(pages, before, after, now, *loaded)
+            after = turn(pages, before, after, now, *loaded)
+            mark(pages, tuple(marking.of_run(after, triggers)), now)
+            return after
 
     def failed(
         self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
@@ -173,6 +194,10 @@ class Book(Outbox, Ledger):
     def slots(self, pipeline: str) -> list[Slot]:
         with self._store.reading() as record:
             return record.slots(pipeline)
+
+    def keys(self, pipeline: str) -> list[KeyState]:
+        with self._store.reading() as record:
+            return record.keys(pipeline)
 
     def run(self, run: str) -> Run | None:
         with self._store.reading() as record:

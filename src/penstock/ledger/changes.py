@@ -6,11 +6,12 @@ method that makes it happen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from penstock.model.events import Event
+from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Delivery, Generation, Slot, Standing
 
@@ -40,6 +41,7 @@ TYPES = (
     "run.redriven",
     "run.dropped",
     "table.published",
+    "readiness.overdue",
 )
 """Every type that the ledger emits."""
 
@@ -96,6 +98,12 @@ def finished(run: Run, now: datetime) -> Iterator[Event]:
             yield Event("table.published", run.pipeline, table, now, {"run": run.id, "rows": rows})
     error: Mapping[str, str] = run.error or {}
     yield of_run("finished", run, now, state=str(run.state), rows=run.fates.as_dict(), loaded=loaded, error=dict(error))
+
+
+def late(state: KeyState, missing: Sequence[str], now: datetime) -> Event:
+    """A key was not complete at its deadline."""
+    data = {"missing": list(missing), "since": state.since.isoformat()}
+    return Event("readiness.overdue", state.pipeline, state.address, now, data)
 
 
 def _of_slot(kind: str, slot: Slot, now: datetime, data: Mapping[str, Any]) -> Event:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from penstock.errors import UnknownName, UsageError
-from penstock.model.slots import Content, Delivery, Generation, Kind, Standing
+from penstock.model.slots import Delivery, Generation, Kind, Standing
 
 AWAITING_A_PERSON = (Standing.SUSPENDED, Standing.DEAD)
 
@@ -52,6 +52,7 @@ def next_generation(delivery: Delivery, tail: Sequence[Generation], place: int, 
         lines=delivery.lines,
         fixes=delivery.fixes,
         heals=patched.number if patched else 0,
+        members=delivery.members or (head.members if head and delivery.content is None else ()),
     )
 
 
@@ -102,8 +103,10 @@ def waits(generation: Generation) -> bool:
     return generation.standing is Standing.ACCEPTED and not generation.run
 
 
-def pinned_anew(generation: Generation, content: Content | None) -> Generation:
-    """The same bytes were written again: the newer version of the object is the one to read from now on."""
+def pinned_anew(generation: Generation, delivery: Delivery) -> Generation:
+    """The same bytes were written again: the newer version of each object is the one to read from now on."""
+    content = delivery.content
     if content is None or generation.content is None or content.version == generation.content.version:
         return generation
-    return replace(generation, content=replace(generation.content, version=content.version))
+    pinned = replace(generation.content, version=content.version)
+    return replace(generation, content=pinned, members=delivery.members or generation.members)

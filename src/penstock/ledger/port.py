@@ -14,6 +14,7 @@ from typing import Protocol
 
 from penstock.model.events import Event
 from penstock.model.messages import Message, MessageState
+from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 
@@ -55,6 +56,21 @@ class Intake(Protocol):
         parts of what they concern. Raises `UsageError` for a patch of what is not loaded, `UnknownName` for a patch
         or withdrawal of what never came; then nothing of the call was accepted.
         """
+        ...
+
+
+class Marks(Protocol):
+    """Readiness: a key whose members are all marked is delivered in the transaction that marked the last of them."""
+
+    def mark(self, marks: Sequence[Mark], now: datetime) -> list[Acceptance]:
+        """Keep what members are now, in order, then offer every complete key that one of them belongs to as a delivery
+        of the slot `key/…`: an equal vector is a duplicate. A key that has lost its last object or slot of a member is
+        withdrawn. A mark of an older generation than the known one changes nothing.
+        """
+        ...
+
+    def remind(self, triggers: Sequence[Readiness], now: datetime) -> list[Late]:
+        """Record, once for each, the keys that were not complete at their deadline, and what they lack."""
         ...
 
 
@@ -103,12 +119,20 @@ class Claims(Protocol):
         `prepare` found; an open generation without one is loaded as it was prepared. Raises `ClaimLost`."""
         ...
 
-    def published(self, run: str, epoch: int, now: datetime) -> Run:
-        """The end: the run is final and its tables are announced as events. Raises `ClaimLost`."""
+    def published(self, run: str, epoch: int, now: datetime, triggers: Sequence[Readiness] = ()) -> Run:
+        """The end: the run is final, its tables are announced as events, and what it loaded is marked for those
+        triggers that read it. Raises `ClaimLost`."""
         ...
 
     def completed(
-        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+        self,
+        run: str,
+        epoch: int,
+        now: datetime,
+        results: Sequence[Result],
+        staged: Sequence[Staged],
+        fingerprint: str,
+        triggers: Sequence[Readiness] = (),
     ) -> Run:
         """All boundaries at once, after the load: for a run so small that preparing it again costs less than a commit.
 
@@ -187,6 +211,10 @@ class Record(Protocol):
 
     def slots(self, pipeline: str) -> list[Slot]: ...
 
+    def keys(self, pipeline: str) -> list[KeyState]:
+        """The keys of a pipeline with several inputs of which any member was ever marked, in the order of addresses."""
+        ...
+
     def run(self, run: str) -> Run | None: ...
 
     def runs(self, *, pipeline: str | None = None, limit: int = 50, slot: Slot | None = None) -> list[Run]:
@@ -215,5 +243,5 @@ class Record(Protocol):
         ...
 
 
-class Ledger(Intake, Claims, Outbox, Record, Protocol):
+class Ledger(Intake, Marks, Claims, Outbox, Record, Protocol):
     """The whole record."""

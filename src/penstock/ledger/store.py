@@ -14,8 +14,9 @@ from typing import Protocol
 from penstock.ledger.port import Record
 from penstock.model.events import Event
 from penstock.model.messages import Message
+from penstock.model.readiness import KeyState
 from penstock.model.runs import Run
-from penstock.model.slots import Generation, Slot
+from penstock.model.slots import Generation, Member, Slot
 
 
 class Slots(Protocol):
@@ -47,6 +48,28 @@ class Slots(Protocol):
 
     def queue(self, pipelines: Sequence[str] | None) -> Iterator[Generation]:
         """Those that are ready, oldest first, of one pipeline: the one whose oldest is the oldest of all."""
+        ...
+
+
+class Keys(Protocol):
+    """Keys of pipelines with several inputs, and the marks of their members."""
+
+    def key(self, slot: Slot) -> KeyState | None: ...
+
+    def open_key(self, state: KeyState) -> None:
+        """Keep a key of which nothing is marked yet."""
+        ...
+
+    def put_mark(self, slot: Slot, member: Member, instead: Sequence[Member]) -> None:
+        """Keep a member of a key, in the place of others."""
+        ...
+
+    def drop_mark(self, slot: Slot, member: Member) -> None:
+        """A member of a key is there no longer."""
+        ...
+
+    def reported(self, slot: Slot) -> None:
+        """It is known that the key is late."""
         ...
 
 
@@ -116,7 +139,7 @@ class Letters(Protocol):
         ...
 
 
-class Pages(Slots, Holds, Runs, Letters, Record, Protocol):
+class Pages(Slots, Keys, Holds, Runs, Letters, Record, Protocol):
     """The record within one transaction."""
 
     def record(self, events: Iterable[Event]) -> None:

@@ -298,6 +298,7 @@ def standing_at(item: Generation, standing: Standing, run: str) -> Generation:
         item.heals,
         standing,
         run,
+        item.members,
     )
 
 

@@ -40,6 +40,16 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """One input's part of a result: its own account, and where its rows begin in the slot's range."""
+
+    name: str
+    fates: Fates
+    offset: int
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What one run has found out about one of its generations; grows stage by stage."""
 
@@ -57,6 +67,10 @@ class Result:
     checksums: Mapping[str, int] = field(default_factory=dict)
     """The sum of the staged row identities by owned table: tells a lost and a doubled row from none."""
     error: Mapping[str, str] | None = None
+    portions: tuple[Portion, ...] = ()
+    """Of a generation with several inputs: each input's part, in order."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """A digest of the staged rows of each table that another pipeline reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from penstock.model.rows import slot_base
+from penstock.model.rows import digest, slot_base
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,6 +33,48 @@ class Content:
     sha256: str
     size: int
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One input of a generation that has several.
+
+    An object: its address and its content. Rows of another pipeline's table: `pipeline` and the address of the slot
+    that they belong to there; `content` holds a digest of these rows, how many they are, and the slot's generation.
+    """
+
+    name: str
+    address: str
+    content: Content
+    pipeline: str = ""
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes it the same member: of an object the content alone, wherever it lies."""
+        place = (self.pipeline, self.address) if self.pipeline else ()
+        return (self.name, self.content.sha256, *place)
+
+
+def vector(members: Sequence[Member]) -> Content:
+    """Several inputs as one content: the digest of the vector, and the sum of the sizes."""
+    each = sorted(members, key=lambda member: (member.name, member.pipeline, member.address))
+    identity = digest(*(f"{len(member.identity)}" for member in each), *(t for m in each for t in m.identity))
+    pinned = digest(*(text for member in each for text in (member.address, member.content.version)))
+    return Content(identity.hex(), sum(member.content.size for member in each), pinned.hex()[:16])
+
+
+KEYED = "key/"
+"""How addresses of slots begin that belong to a readiness key."""
+
+
+def key_address(parts: Mapping[str, str]) -> str:
+    """The address of a key's slot: `key/sender=EXT/day=2022-02-26`, or `key/all` where there is only one."""
+    named = (f"{name}={_plain(value)}" for name, value in parts.items())
+    return KEYED + ("/".join(named) or "all")
+
+
+def _plain(value: str) -> str:
+    return value.replace("%", "%25").replace("/", "%2F")
 
 
 class Kind(StrEnum):
@@ -87,6 +129,8 @@ class Delivery:
     """A patch's lines; empty for everything else."""
     fixes: str = ""
     """A patch's edits: the address of the object in the landing zone that holds them."""
+    members: tuple[Member, ...] = ()
+    """The inputs of a slot that has several; `content` is their vector then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +155,7 @@ class Generation:
     standing: Standing = Standing.ACCEPTED
     run: str = ""
     """The run that holds it, or that finished it; empty while it waits."""
+    members: tuple[Member, ...] = ()
 
     @property
     def name(self) -> str:

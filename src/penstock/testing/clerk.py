@@ -10,6 +10,7 @@ from typing import Any
 from penstock.errors import StepFailed
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
+from penstock.model.readiness import Readiness
 from penstock.model.runs import Result, Run, Stage, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Slot, Standing
 
@@ -52,6 +53,8 @@ class Clerk:
         self.ledger, self.pipeline, self.worker = ledger, pipeline, worker
         self.now = NOW
         self.policy = POLICY
+        self.triggers: tuple[Readiness, ...] = ()
+        """Who waits for what this clerk's runs load."""
 
     def turn(self, time: timedelta) -> None:
         """Turn the clock."""
@@ -116,12 +119,12 @@ class Clerk:
 
     def publish(self, run: Run) -> Run:
         """Record the end."""
-        return self.ledger.published(run.id, run.epoch, self.now)
+        return self.ledger.published(run.id, run.epoch, self.now, self.triggers)
 
     def finish(self, run: Run, **ends: Standing) -> Run:
         """Record all boundaries at once."""
         results = [result(item, ends.get(name_of(item.slot), Standing.LOADED)) for item in run.open]
-        return self.ledger.completed(run.id, run.epoch, self.now, results, [], "fingerprint")
+        return self.ledger.completed(run.id, run.epoch, self.now, results, [], "fingerprint", self.triggers)
 
     def complete(self, run: Run, **ends: Standing) -> Run:
         """Drive a run to its end."""

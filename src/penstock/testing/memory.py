@@ -14,8 +14,9 @@ from penstock.ledger.judging import waits
 from penstock.ledger.store import Pages
 from penstock.model.events import Event
 from penstock.model.messages import Message
+from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run, RunState
-from penstock.model.slots import Generation, Kind, Slot, Standing
+from penstock.model.slots import Generation, Kind, Member, Slot, Standing
 from penstock.testing.outbox import MemoryOutbox
 
 Key = tuple[Slot, int]
@@ -73,6 +74,7 @@ class _Pages(MemoryOutbox):
         self._events: list[Event] = []
         self._cursors: dict[str, int] = {}
         self._messages: dict[str, Message] = {}
+        self._keys: dict[Slot, KeyState] = {}
 
     def _put(self, records: dict[Any, Any], key: Any, value: Any) -> None:
         if key in records:
@@ -125,6 +127,31 @@ class _Pages(MemoryOutbox):
             key=self._places.__getitem__,
         )
         return (self._generations[key] for key in ready if key[0].pipeline == ready[0][0].pipeline)
+
+    # --- keys ----------------------------------------------------------------------------------------------------
+
+    def key(self, slot: Slot) -> KeyState | None:
+        return self._keys.get(slot)
+
+    def keys(self, pipeline: str) -> list[KeyState]:
+        return [self._keys[slot] for slot in sorted(self._keys) if slot.pipeline == pipeline]
+
+    def open_key(self, state: KeyState) -> None:
+        self._put(self._keys, Slot(state.pipeline, state.address), state)
+
+    def put_mark(self, slot: Slot, member: Member, instead: Sequence[Member]) -> None:
+        kept = [known for known in self._keys[slot].members if known not in instead]
+        self._set_members(slot, [*kept, member])
+
+    def drop_mark(self, slot: Slot, member: Member) -> None:
+        self._set_members(slot, [known for known in self._keys[slot].members if known != member])
+
+    def _set_members(self, slot: Slot, members: Iterable[Member]) -> None:
+        ordered = sorted(members, key=lambda member: (member.name, member.pipeline, member.address))
+        self._put(self._keys, slot, replace(self._keys[slot], members=tuple(ordered)))
+
+    def reported(self, slot: Slot) -> None:
+        self._put(self._keys, slot, replace(self._keys[slot], overdue=True))
 
     # --- holds ---------------------------------------------------------------------------------------------------
 

@@ -42,11 +42,16 @@ class Rejects(Deliveries):
         outcomes = []
         for name in sorted({reject.pipeline for reject in chosen}):
             mine = [reject for reject in chosen if reject.pipeline == name]
-            check_edits(edits, self.pipeline(name).source.names, mine)
+            check_edits(edits, self._columns(name), mine)
             addresses = self._store_edits(name, edits)
             deliveries = patches(mine, self.ledger, fixes=addresses, fingerprint=self.plans[name].fingerprint)
             outcomes += self.settle(self.ledger.accept(deliveries, self.clock()), listener)
         return outcomes
+
+    def _columns(self, pipeline: str) -> list[str]:
+        """The columns of all sources."""
+        sources = self.pipeline(pipeline).sources.values()
+        return list(dict.fromkeys(name for source in sources for name in source.names))
 
     def _store_edits(self, pipeline: str, edits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Edits are as received: they lie in the landing zone, under a name that no scan takes up."""

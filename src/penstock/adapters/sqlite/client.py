@@ -14,6 +14,7 @@ from penstock.ledger.book import LIMITS
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.messages import Message, MessageState
+from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 
@@ -98,6 +99,12 @@ class RemoteLedger(Ledger):
     def accept(self, deliveries: Sequence[Delivery], now: datetime) -> list[Acceptance]:
         return self._ask(Ledger.accept, tuple(deliveries), now)
 
+    def mark(self, marks: Sequence[Mark], now: datetime) -> list[Acceptance]:
+        return self._ask(Ledger.mark, tuple(marks), now)
+
+    def remind(self, triggers: Sequence[Readiness], now: datetime) -> list[Late]:
+        return self._ask(Ledger.remind, tuple(triggers), now)
+
     def claim(
         self,
         worker: str,
@@ -124,13 +131,21 @@ class RemoteLedger(Ledger):
     def loaded(self, run: str, epoch: int, now: datetime, results: Sequence[Result]) -> Run:
         return self._ask(Ledger.loaded, run, epoch, now, tuple(results))
 
-    def published(self, run: str, epoch: int, now: datetime) -> Run:
-        return self._ask(Ledger.published, run, epoch, now)
+    def published(self, run: str, epoch: int, now: datetime, triggers: Sequence[Readiness] = ()) -> Run:
+        return self._ask(Ledger.published, run, epoch, now, tuple(triggers))
 
     def completed(
-        self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
+        self,
+        run: str,
+        epoch: int,
+        now: datetime,
+        results: Sequence[Result],
+        staged: Sequence[Staged],
+        fingerprint: str,
+        triggers: Sequence[Readiness] = (),
     ) -> Run:
-        return self._ask(Ledger.completed, run, epoch, now, tuple(results), tuple(staged), fingerprint)
+        found = (tuple(results), tuple(staged), fingerprint, tuple(triggers))
+        return self._ask(Ledger.completed, run, epoch, now, *found)
 
     def failed(
         self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
@@ -169,6 +184,9 @@ class RemoteLedger(Ledger):
 
     def messages(self, states: Collection[MessageState] = tuple(MessageState), limit: int | None = 50) -> list[Message]:
         return self._ask(Ledger.messages, tuple(states), limit)
+
+    def keys(self, pipeline: str) -> list[KeyState]:
+        return self._ask(Ledger.keys, pipeline)
 
     def current(self, slot: Slot) -> Generation | None:
         return self._ask(Ledger.current, slot)

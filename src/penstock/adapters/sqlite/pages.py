@@ -12,22 +12,23 @@ from penstock.adapters.sqlite.outbox import OutboxPages
 from penstock.adapters.sqlite.record import SqliteRecord
 from penstock.adapters.sqlite.rows import GENERATION
 from penstock.model.events import Event
+from penstock.model.readiness import KeyState
 from penstock.model.runs import Run
-from penstock.model.slots import Generation, Kind, Slot
+from penstock.model.slots import Generation, Kind, Member, Slot
 
 PLACES = "SELECT coalesce(max(id), 0) FROM generations"
 NEW_SLOT = "INSERT INTO slots (pipeline, address) VALUES (?, ?)"
 NEW_GENERATION = """
 INSERT INTO generations (
     slot, number, kind, sequence, accepted_at, sha256, size, version, parts, cause, fingerprint, hard, lines, fixes,
-    heals, standing, run, queue
+    heals, standing, run, queue, vector
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 AMEND = """
 UPDATE generations
-SET standing = ?1, version = ?2, queue = CASE WHEN ?1 = 'accepted' AND run IS NULL THEN queue END
-WHERE slot = ?3 AND number = ?4
+SET standing = ?1, version = ?2, vector = ?3, queue = CASE WHEN ?1 = 'accepted' AND run IS NULL THEN queue END
+WHERE slot = ?4 AND number = ?5
 """
 READY = "SELECT 1 FROM generations WHERE slot = ? AND number = ? AND queue IS NOT NULL"
 UNBLOCK = "UPDATE generations SET queue = ? WHERE slot = ? AND number = ?"
@@ -45,6 +46,14 @@ OLDEST = "SELECT min(id) FROM generations WHERE queue = ?"
 QUEUE = f"""
 SELECT s.address, {GENERATION} FROM generations AS g JOIN slots AS s ON s.id = g.slot WHERE g.queue = ? ORDER BY g.id
 """
+
+OPEN_KEY = "INSERT INTO keys (pipeline, address, parts, since, overdue) VALUES (?, ?, ?, ?, 0)"
+KEY_ID = "(SELECT id FROM keys WHERE pipeline = ? AND address = ?)"
+PUT_MARK = f"""
+INSERT INTO marks (key, name, address, pipeline, sha256, size, version) VALUES ({KEY_ID}, ?, ?, ?, ?, ?, ?)
+"""
+DROP_MARK = f"DELETE FROM marks WHERE key = {KEY_ID} AND name = ? AND pipeline = ? AND address = ?"
+REPORTED = "UPDATE keys SET overdue = 1 WHERE pipeline = ? AND address = ?"
 
 HELD = "SELECT 1 FROM slots WHERE id = ? AND holder IS NOT NULL"
 HOLD = "UPDATE slots SET holder = ? WHERE id = ?"
@@ -181,7 +190,8 @@ class SqlitePages(OutboxPages, SqliteRecord):
 
     def amend(self, generation: Generation) -> None:
         version = generation.content and generation.content.version
-        self._execute(AMEND, (str(generation.standing), version, *self._key(generation)))
+        vector = rows.vector_text(generation.members)
+        self._execute(AMEND, (str(generation.standing), version, vector, *self._key(generation)))
         self._open.pop(generation.run, None)
 
     def ready(self, generation: Generation) -> bool:
@@ -198,6 +208,23 @@ class SqlitePages(OutboxPages, SqliteRecord):
             _, name = min(waiting)
             for address, *row in self._execute(QUEUE, (name,)):
                 yield rows.generation(Slot(name, address), row)
+
+    # --- keys ----------------------------------------------------------------------------------------------------
+
+    def open_key(self, state: KeyState) -> None:
+        values = (state.pipeline, state.address, rows.parts_text(state.parts), rows.instant(state.since))
+        self._execute(OPEN_KEY, values)
+
+    def put_mark(self, slot: Slot, member: Member, instead: Sequence[Member]) -> None:
+        for old in instead:
+            self.drop_mark(slot, old)
+        self._execute(PUT_MARK, (slot.pipeline, slot.address, *rows.mark_row(member)))
+
+    def drop_mark(self, slot: Slot, member: Member) -> None:
+        self._execute(DROP_MARK, (slot.pipeline, slot.address, member.name, member.pipeline, member.address))
+
+    def reported(self, slot: Slot) -> None:
+        self._execute(REPORTED, (slot.pipeline, slot.address))
 
     # --- holds ---------------------------------------------------------------------------------------------------
 

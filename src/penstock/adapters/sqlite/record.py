@@ -12,6 +12,7 @@ from penstock.adapters.sqlite import rows
 from penstock.adapters.sqlite.outbox import OutboxRecord
 from penstock.adapters.sqlite.rows import GENERATION, RUN
 from penstock.model.events import Event
+from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run
 from penstock.model.slots import Generation, Slot
 
@@ -21,6 +22,12 @@ _AMONG = "(?1 IS NULL OR {} IN (SELECT value FROM json_each(?1)))"
 SLOT = "SELECT id FROM slots WHERE pipeline = ? AND address = ?"
 HISTORY = f"SELECT {GENERATION} FROM generations AS g WHERE g.slot = ? ORDER BY g.number DESC"
 SLOTS = "SELECT address FROM slots WHERE pipeline = ? ORDER BY address"
+
+KEYS = "SELECT id, address, parts, since, overdue FROM keys WHERE pipeline = ? ORDER BY address"
+KEY = "SELECT id, address, parts, since, overdue FROM keys WHERE pipeline = ? AND address = ?"
+MARKS = """
+SELECT name, address, pipeline, sha256, size, version FROM marks WHERE key = ? ORDER BY name, pipeline, address
+"""
 
 RUN_BY_ID = f"SELECT {RUN}, members, staged, results FROM runs AS r WHERE r.id = ?"
 
@@ -104,6 +111,18 @@ class SqliteRecord(OutboxRecord):
 
     def slots(self, pipeline: str) -> list[Slot]:
         return [Slot(pipeline, address) for (address,) in self._execute(SLOTS, (pipeline,))]
+
+    def keys(self, pipeline: str) -> list[KeyState]:
+        return [self._key_state(pipeline, row) for row in self._execute(KEYS, (pipeline,)).fetchall()]
+
+    def key(self, slot: Slot) -> KeyState | None:
+        row = self._execute(KEY, (slot.pipeline, slot.address)).fetchone()
+        return None if row is None else self._key_state(slot.pipeline, row)
+
+    def _key_state(self, pipeline: str, row: Sequence[Any]) -> KeyState:
+        key, address, parts, since, overdue = row
+        members = tuple(rows.member(*mark) for mark in self._execute(MARKS, (key,)))
+        return KeyState(pipeline, address, rows.parts_of(parts), rows.moment(since), members, bool(overdue))
 
     def run(self, run: str) -> Run | None:
         row = self._execute(RUN_BY_ID, (run,)).fetchone()

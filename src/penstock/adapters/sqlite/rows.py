@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from penstock.model.events import Event
 from penstock.model.fates import Fates
-from penstock.model.runs import Result, Run, RunState, Stage, Staged
-from penstock.model.slots import Content, Generation, Kind, Slot, Standing
+from penstock.model.runs import Portion, Result, Run, RunState, Stage, Staged
+from penstock.model.slots import Content, Generation, Kind, Member, Slot, Standing
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -21,7 +21,7 @@ STANDINGS = {standing.value: standing for standing in Standing}
 
 GENERATION = (
     "g.number, g.kind, g.sequence, g.accepted_at, g.sha256, g.size, g.version, g.parts, g.cause, g.fingerprint,"
-    " g.hard, g.lines, g.fixes, g.heals, g.standing, g.run"
+    " g.hard, g.lines, g.fixes, g.heals, g.standing, g.run, g.vector"
 )
 """The columns that `generation` reads, in its order."""
 
@@ -71,7 +71,7 @@ def generation(slot: Slot, row: Sequence[Any]) -> Generation:
     """A row of `GENERATION`."""
     (
         number, kind, sequence, accepted_at, sha256, size, version, parts, cause, fingerprint,
-        hard, lines, fixes, heals, standing, run,
+        hard, lines, fixes, heals, standing, run, vector,
     ) = row  # fmt: skip
     return Generation(
         slot,
@@ -89,6 +89,7 @@ def generation(slot: Slot, row: Sequence[Any]) -> Generation:
         heals,
         STANDINGS[standing],
         run or "",
+        () if vector is None else members_of(vector),
     )
 
 
@@ -114,7 +115,42 @@ def generation_row(slot: int, item: Generation, queue: str | None) -> tuple[Any,
         str(item.standing),
         item.run or None,
         queue,
+        vector_text(item.members),
     )
+
+
+def vector_text(members: Sequence[Member]) -> str | None:
+    """The inputs of a generation that has several."""
+    return _encode([(m.name, m.address, m.pipeline, *_content(m)) for m in members]) if members else None
+
+
+def _content(member: Member) -> tuple[str, int, str]:
+    return member.content.sha256, member.content.size, member.content.version
+
+
+def members_of(vector: str) -> tuple[Member, ...]:
+    """The inputs again."""
+    return tuple(member(*found) for found in _decode(vector))
+
+
+def member(name: str, address: str, pipeline: str, sha256: str, size: int, version: str) -> Member:
+    """A row of `marks`."""
+    return Member(name, address, Content(sha256, size, version), pipeline)
+
+
+def mark_row(item: Member) -> tuple[Any, ...]:
+    """A member as a row of `marks`, without its key."""
+    return (item.name, item.address, item.pipeline, *_content(item))
+
+
+def parts_text(parts: Mapping[str, str]) -> str:
+    """A key's parts."""
+    return _encode(parts)
+
+
+def parts_of(text: str) -> dict[str, str]:
+    """The parts again."""
+    return dict(_decode(text))
 
 
 # --- runs --------------------------------------------------------------------------------------------------------
@@ -209,10 +245,19 @@ def results_text(results: Sequence[Result], generations: Sequence[Generation]) -
                 item.rows,
                 item.checksums,
                 item.error,
+                *_more(item),
             )
             for item in results
         ]
     )
+
+
+def _more(item: Result) -> tuple[Any, ...]:
+    """What most results do not have."""
+    if not item.portions and not item.digests:
+        return ()
+    portions = [(each.name, _fates_row(each.fates), each.offset, each.span) for each in item.portions]
+    return (portions, item.digests)
 
 
 def _fates_row(fates: Fates) -> tuple[int, ...]:
@@ -234,7 +279,8 @@ def found_of(members: str, results: str) -> dict[tuple[int, int], Found]:
 
 def result(item: Generation, found: Found) -> Result:
     """What a run found out about a generation."""
-    standing, fates, span, reasons, warnings, rows, checksums, error = found
+    standing, fates, span, reasons, warnings, rows, checksums, error, *more = found
+    portions, digests = more or ((), {})
     return Result(
         slot=item.slot,
         number=item.number,
@@ -246,6 +292,8 @@ def result(item: Generation, found: Found) -> Result:
         rows=rows,
         checksums=checksums,
         error=error,
+        portions=tuple(Portion(name, Fates(*each), offset, span) for name, each, offset, span in portions),
+        digests=digests,
     )
 
 

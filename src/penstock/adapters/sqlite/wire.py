@@ -19,22 +19,26 @@ from penstock.ledger.port import ClaimLimits, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.fates import Fates
 from penstock.model.messages import Message
-from penstock.model.runs import Result, Run, Staged
-from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Slot
+from penstock.model.readiness import KeyState, Late, Mark, Need, Readiness
+from penstock.model.runs import Portion, Result, Run, Staged
+from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Member, Slot
 
 RECORDS = (
-    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Generation, Message, Result, RetryPolicy, Run, Slot,
-    Staged,
+    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Generation, KeyState, Late, Mark, Member, Message, Need,
+    Portion, Readiness, Result, RetryPolicy, Run, Slot, Staged,
 )  # fmt: skip
 
 GONE = (OSError, EOFError, AuthenticationError)
 """What a connection raises when its other end went away, or was never one of ours."""
 
-READS = frozenset({"current", "history", "slots", "run", "runs", "events", "messages", "live", "pending", "next_due"})
+READS = frozenset(
+    {"current", "history", "slots", "keys", "run", "runs", "events", "messages", "live", "pending", "next_due"}
+)
 WRITES = frozenset(
     {
-        "accept", "claim", "renew", "bury", "prepared", "loaded", "published", "completed", "failed", "restage",
-        "release", "drop", "redrive", "noted", "note", "take_message", "message_sent", "message_failed", "resend",
+        "accept", "mark", "remind", "claim", "renew", "bury", "prepared", "loaded", "published", "completed", "failed",
+        "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent", "message_failed",
+        "resend",
     }
 )  # fmt: skip
 

@@ -122,7 +122,7 @@ def exposed(settings: Settings, variables: Mapping[str, str]) -> Iterator[Findin
 
 def keys(settings: Settings, variables: Mapping[str, str], pipelines: Mapping[str, Pipeline]) -> Iterator[Finding]:
     """The privacy key, where a pipeline needs one."""
-    needy = [name for name, pipeline in pipelines.items() if any(mark.keyed for mark in pipeline.privacy.values())]
+    needy = [name for name, pipeline in pipelines.items() if any(mark.keyed for mark in pipeline.marks())]
     secrets = wiring.open_secrets(settings, variables)
     if not needy:
         return

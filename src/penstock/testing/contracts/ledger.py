@@ -11,8 +11,9 @@ from __future__ import annotations
 from penstock.testing.contracts.acceptance import AcceptanceContract
 from penstock.testing.contracts.claims import ClaimContract
 from penstock.testing.contracts.outbox import OutboxContract
+from penstock.testing.contracts.readiness import ReadinessContract
 from penstock.testing.contracts.runs import RunContract
 
 
-class LedgerContract(AcceptanceContract, ClaimContract, OutboxContract, RunContract):
+class LedgerContract(AcceptanceContract, ReadinessContract, ClaimContract, OutboxContract, RunContract):
     """The whole contract. Instants are passed in, so that it takes no time."""
