@@ -40,7 +40,7 @@ def test_a_draft_declares_what_the_file_has(tmp_path):
     }  # fmt: skip
     assert drafted.source.delimiter == ";"
     assert drafted.source.aliases == {"Order ID": "order_id", "customer name": "customer_name"}
-    assert drafted.privacy == {"customer_name": ps.drop()}
+    assert drafted.privacy["source"] == {"customer_name": ps.drop()}
     assert [spec.rule.text for spec, _ in drafted.rules] == [
         'IsComplete "order_id"', 'IsComplete "amount"', 'IsComplete "day"', 'ColumnValues "amount" >= 0',
         'IsUnique "order_id"',
