@@ -124,8 +124,9 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         check_columns(spec.rule, _types(spec, pipeline), at=str(place))
         rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
     _refuse_wide_quarantine(pipeline, chunked)
+    kept = {name: reading.kept for name, reading in readings.items()}
     steps_known = {name: shape.columns for name, shape in shapes.items()}
-    refuse_unknown(pipeline, relations_of(pipeline, reading.kept, steps_known))
+    refuse_unknown(pipeline, relations_of(pipeline, kept, steps_known))
     needed = _needed(pipeline, shapes, tables, rules)
     steps = tuple(
         _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))

@@ -192,6 +192,8 @@ def _shape(query: str, tokens: list[Token], selects: list[exp.Select], columns: 
         known, same = _through(select, known, same)
         if not any(_star(item) is not None for item in select.expressions):
             sql = f"{sql[:position]} {ROW}, {SLOT},{sql[position:]}"
+    if not columns and any(_star(item) is not None for select in selects for item in select.expressions):
+        known, same = {}, {}  # a star over columns that are not known
     filters = any(select.args.get("where") for select in selects)
     unnests = any(select.args.get("joins") or _unnests(select) for select in selects)
     return Shape(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from penstock.authoring.pipeline import SOURCE, Pipeline
+from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.tables import Entity, Normalization, identity_of
 from penstock.errors import DefinitionError, nearest
 from penstock.model.rows import ROW
@@ -38,10 +38,10 @@ def _check(who: str, wanted: Iterable[str], table: str, known: tuple[str, ...], 
 
 
 def relations_of(
-    pipeline: Pipeline, kept: tuple[str, ...], steps: Mapping[str, tuple[str, ...]]
+    pipeline: Pipeline, kept: Mapping[str, tuple[str, ...]], steps: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    """The known columns of the source, `kept` by its privacy marks, and of every step that is SQL."""
-    return {SOURCE: kept, **{name: steps[name] for name in pipeline.steps if name in steps}}
+    """The known columns of the sources, `kept` by their privacy marks, and of every step that is SQL."""
+    return {**kept, **{name: steps[name] for name in pipeline.steps if name in steps}}
 
 
 def _normalized(table: str, normalization: Normalization) -> tuple[str, ...]:
