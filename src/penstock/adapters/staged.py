@@ -88,7 +88,7 @@ def parts(files: Iterable[StagedFile], limit: int = PART_ROWS) -> Iterator[Part]
 class Reader:
     """A kept DuckDB connection, bounded in memory. Its errors come out as ours, without values of the data."""
 
-    def __init__(self, scratch: Path, memory: str) -> None:
+    def __init__(self, scratch: Path, memory: int) -> None:
         self._parent, self._memory = scratch, memory
         self._scratch: Scratch | None = None
         self._session: Any = None

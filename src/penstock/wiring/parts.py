@@ -94,7 +94,7 @@ class Parts:
             key = Key(keys.current, keys.key)
         resources = Resources(
             self.scratch,
-            f"{self.settings.memory_limit}B",
+            self.settings.memory_limit,
             self.settings.threads,
             chunk_bytes or self.settings.chunk_bytes,
         )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from penstock.adapters.duckdb.feeding import Batch, Feed
-from penstock.adapters.duckdb.parts import Part, RejectedRow
+from penstock.adapters.duckdb.lane import Lane, safe_side_by_side, side_by_side
+from penstock.adapters.duckdb.parts import Part
 from penstock.adapters.duckdb.quarantine import Quarantine
-from penstock.adapters.duckdb.relations import Relations
 from penstock.adapters.duckdb.session import Key, Resources, Session
 from penstock.adapters.duckdb.staging import PACKED, PLAIN, Staging
 from penstock.adapters.duckdb.tally import Tally
@@ -27,11 +29,11 @@ from penstock.adapters.files.dialect import Limits
 from penstock.adapters.scratch import Scratch
 from penstock.authoring.pipeline import SOURCE
 from penstock.compile.masks import Masks
-from penstock.compile.plan import GOOD, TablePlan
+from penstock.compile.plan import GOOD
 from penstock.compile.sql import quote_identifier, quote_literal
-from penstock.errors import CheckStopped, DataError, StepFailed, Suspended
+from penstock.errors import CheckStopped, DataError, Suspended
 from penstock.model.faults import point
-from penstock.model.rows import ROW, SEQUENCE, SLOT
+from penstock.model.rows import SLOT
 from penstock.model.slots import Generation, Standing
 from penstock.runtime.ports import Landing, Preparation, Prepared
 
@@ -50,63 +52,64 @@ class DuckEngine:
         """See `penstock.runtime.ports.Engine`."""
         with closing(Scratch(self.resources.scratch)) as scratch:
             resources = replace(self.resources, scratch=scratch.folder)
-            with Session(resources, key=self.key, run_time=work.run_time) as session:
-                if work.plan.reading.encrypts and self.key is not None:
-                    session.enable_encryption(self.key)
-                return _Preparing(self, session, work, scratch.folder).run()
+            with closing(_Preparing(self, resources, work)) as preparing:
+                return preparing.run()
 
 
 class _Preparing:
     """One attempt's way through its inputs."""
 
-    def __init__(self, engine: DuckEngine, session: Session, work: Preparation, scratch: Path) -> None:
-        self.session, self.work, self.plan, self.scratch = session, work, work.plan, scratch
-        place = Path(work.plan.pipeline) / work.run / str(work.attempt)
-        self.feed = Feed(engine.landing, work.plan, engine.resources, engine.limits)
-        self.relations = Relations(session, work.plan)
-        published = any(target.kind == "lake" for target in work.plan.targets)
-        self.staging = Staging(session, engine.zones / "staging" / place, PACKED if published else PLAIN)
-        self.quarantine = Quarantine(session, work, engine.zones / "quarantine" / place)
+    def __init__(self, engine: DuckEngine, resources: Resources, work: Preparation) -> None:
+        self.work, self.plan, self.key, self.resources = work, work.plan, engine.key, resources
+        self.place = engine.zones, Path(work.plan.pipeline) / work.run / str(work.attempt)
+        self.late = rejects_late(work.plan)
+        self.lanes = 1 if self.late or not safe_side_by_side(work.plan) else resources.lanes
+        self.feed = Feed(engine.landing, work.plan, resources.divided(self.lanes), engine.limits)
         self.tallies = {
             item.ordinal: Tally(item.generation, item.ordinal, _hard(work, item.generation)) for item in work.inputs
         }
+        self.files = itertools.count()
+        self.lane = self._lane(resources)
+        self.session, self.relations, self.staging = self.lane.session, self.lane.relations, self.lane.staging
+
+    def _lane(self, resources: Resources) -> Lane:
+        """A session of its own, whose files are numbered with those of the others."""
+        session = Session(resources, key=self.key, run_time=self.work.run_time)
+        if self.plan.reading.encrypts and self.key is not None:
+            session.enable_encryption(self.key)
+        zones, place = self.place
+        published = any(target.kind == "lake" for target in self.plan.targets)
+        staging = Staging(session, zones / "staging" / place, PACKED if published else PLAIN, self.files)
+        quarantine = Quarantine(session, self.work, zones / "quarantine" / place, self.files)
+        good = Spill(session, set(self.plan.spilled), self.resources.scratch / "good")
+        lane = Lane(session, self.plan, staging, quarantine, good, resources.scratch)
+        lane.name_slots(self.tallies.values())
+        return lane
+
+    def close(self) -> None:
+        self.session.close()
 
     def run(self) -> Prepared:
         self.staging.begin()
-        self.quarantine.begin()
-        self._name_slots()
+        self.lane.quarantine.begin()
         for batch in self.feed.batches(list(self.tallies.values())):
             self._batch(batch)
         point("prepare.before_durable")
-        self.quarantine.finish()
+        self.lane.quarantine.finish()
         staged = self.staging.finish([table.spec.name for table in self.plan.tables])
         point("prepare.after_durable")
         return Prepared(tuple(tally.result() for tally in self.tallies.values()), staged)
 
-    def _name_slots(self) -> None:
-        rows = [
-            (
-                tally.ordinal,
-                tally.base,
-                tally.generation.sequence,
-                tally.generation.slot.address,
-                tally.generation.number,
-            )
-            for tally in self.tallies.values()
-        ]
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        self.session.run(
-            "INSERT INTO main._slots SELECT unnest($1::INTEGER[]), unnest($2::BIGINT[]), unnest($3::BIGINT[]),"
-            " unnest($4::VARCHAR[]), unnest($5::INTEGER[])",
-            columns,
-        )
+    def _told(self, read: int = 0) -> None:
+        """Say how far the reading has come."""
+        self.work.progress(read + sum(tally.read for tally in self.tallies.values()))
 
     # --- one batch -----------------------------------------------------------------------------------------------
 
     def _batch(self, batch: Batch) -> None:
         """Whole deliveries: many small ones joined, or one in parts."""
         tallies = {tally.ordinal: tally for tally in batch.tallies}
-        marks = (self.staging.mark(), self.quarantine.mark())
+        marks = (self.staging.mark(), self.lane.quarantine.mark())
         try:
             parts = self.feed.parts(batch)
             first, second = next(parts, None), next(parts, None)
@@ -122,49 +125,46 @@ class _Preparing:
             self.staging.rollback(marks[0])
             next(iter(tallies.values())).end(Standing.REFUSED, error)
         if all(tally.standing is Standing.REFUSED for tally in tallies.values()):
-            self.quarantine.rollback(marks[1])
+            self.lane.quarantine.rollback(marks[1])
 
     def _whole(self, part: Part, tallies: dict[int, Tally]) -> None:
         """A batch that is one part: what sees whole deliveries runs between reading and staging."""
-        rejected = self._read(part, tallies)
+        rejected = self.lane.read(part, tallies)
+        self._told()
         self.relations.source(late=False)
-        late = rejects_late(self.plan)
-        if late:
-            self._steps()
+        if self.late:
+            self.lane.steps()
             find_late(self.session, self.plan, self._chunk_sources(""), tallies)
             self.relations.start()
             self.relations.reject(rejected)
             self.relations.source(late=True)
-        self._steps()
-        self._finish_part(tallies, late=late)
+        self.lane.steps()
+        self.lane.finish(tallies, late=self.late)
         self._stop_and_suspend(tallies, self._chunk_sources(GOOD))
-        self._separate(tallies)
-        self._stage(tallies, chunked=True)
+        self.lane.separate(tallies)
+        self.lane.stage(tallies, chunked=True)
         self._wide(tallies, self._chunk_sources(GOOD))
         self.session.run("DELETE FROM main._late")
 
     def _long(self, batch: Batch, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """A delivery in parts. Rows that only the whole can reject are found first, in a pass of their own."""
-        late = rejects_late(self.plan)
-        if late:
-            seen = Spill(self.session, late_relations(self.plan), self.scratch / "seen")
-            for part in parts:
-                self._read(part, tallies, count=False)
+        if self.late:
+            seen = Spill(self.session, late_relations(self.plan), self.resources.scratch / "seen")
+            for number, part in enumerate(parts):
+                self.lane.read(part, tallies, count=False)
                 self.relations.source(late=False)
-                self._steps()
-                seen.add("")
+                self.lane.steps()
+                seen.add("", number)
             find_late(self.session, self.plan, seen.sources(), tallies)
             seen.clear()
             parts = self.feed.parts(batch)
-        start = self.staging.mark()
-        good = Spill(self.session, set(self.plan.spilled), self.scratch / "good")
-        for part in parts:
-            self._read(part, tallies)
-            self.relations.source(late=late)
-            self._steps()
-            self._finish_part(tallies, late=late)
-            good.add(GOOD)
-            self._stage(tallies, chunked=True)
+        start, good = self.staging.mark(), self.lane.good
+        if self.lanes > 1:
+            self._side_by_side(parts, tallies)
+        else:
+            for number, part in enumerate(parts):
+                self.lane.take(number, part, tallies, late=self.late)
+                self._told()
         self._combine(start, tallies)
         self._stop_and_suspend(tallies, good.sources())
         if not all(tally.good for tally in tallies.values()):
@@ -174,33 +174,27 @@ class _Preparing:
         good.clear()
         self.session.run("DELETE FROM main._late")
 
+    def _side_by_side(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
+        """Every core works on a part of its own. What the lanes wrote and counted is put together in order."""
+        lanes: dict[Lane, dict[int, Tally]] = {}
+        try:
+            for number in range(self.lanes):
+                lane = self._lane(self.resources.divided(self.lanes, f"lane{number}"))
+                lanes[lane] = {ordinal: tally.blank() for ordinal, tally in tallies.items()}
+            side_by_side(list(lanes), parts, partial(self._take, lanes))
+        finally:
+            self.staging.absorb([lane.staging for lane in lanes])
+            self.lane.quarantine.absorb([lane.quarantine for lane in lanes])
+            for lane, counted in lanes.items():
+                lane.session.close()
+                for ordinal, tally in counted.items():
+                    tallies[ordinal].add(tally)
+
+    def _take(self, lanes: dict[Lane, dict[int, Tally]], lane: Lane, number: int, part: Part) -> None:
+        lane.take(number, part, lanes[lane], late=False)
+        self._told(sum(tally.read for counted in lanes.values() for tally in counted.values()))
+
     # --- pieces --------------------------------------------------------------------------------------------------
-
-    def _read(self, part: Part, tallies: dict[int, Tally], *, count: bool = True) -> list[RejectedRow]:
-        """Read a part and count its records; returns those that never became rows."""
-        self.relations.start()
-        rejected = part.read_into(self.session, self.relations.masks["source"].expressions, self.scratch)
-        self.relations.reject(rejected)
-        for ordinal, (records, last_line) in part.records.items() if count else ():
-            tallies[ordinal].read += records
-            tallies[ordinal].lines = max(tallies[ordinal].lines, last_line)
-        self.work.progress(sum(tally.read for tally in self.tallies.values()))
-        return rejected
-
-    def _steps(self) -> None:
-        self.relations.steps()
-        self.relations.count_losses()
-
-    def _finish_part(self, tallies: dict[int, Tally], *, late: bool) -> None:
-        self.relations.separate()
-        self.relations.account(tallies, late=late)
-        self.relations.warnings(tallies)
-        self.quarantine.add()
-
-    def _separate(self, tallies: dict[int, Tally]) -> None:
-        out = [tally.ordinal for tally in tallies.values() if not tally.good]
-        if out:
-            self.relations.separate(out)
 
     def _stop_and_suspend(self, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
         judge_slots(self.session, slot_rules(self.plan, chunked=True), sources, tallies)
@@ -212,67 +206,6 @@ class _Preparing:
                 tally.end(Standing.STOPPED, CheckStopped(f"{rows} rows fail {failed[0]}", fix="nothing was loaded"))
             if tally.hard and tally.quarantined:
                 tally.end(Standing.SUSPENDED, _suspended(tally))
-
-    def _stage(self, tallies: dict[int, Tally], *, chunked: bool) -> None:
-        """Write the tables of one level; count their rows for each delivery."""
-        if not any(tally.good for tally in tallies.values()):
-            return
-        tables = [table for table in self.plan.tables if table.chunked is chunked]
-        if chunked and tables:
-            for name, sql in self.plan.keys:
-                self.session.run(f"CREATE OR REPLACE TABLE chunk._key_{name} AS {sql}", where=f"table {name}")
-        for table in tables:
-            self._stage_table(table, tallies)
-
-    def _stage_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
-        before = sum(tally.rows[table.spec.name] for tally in tallies.values())
-        self._write_table(table, tallies)
-        self._prove_table(table, sum(tally.rows[table.spec.name] for tally in tallies.values()) - before)
-
-    def _prove_table(self, table: TablePlan, rows: int) -> None:
-        """Re-joining the tables of a normal form must give back the rows that they were made from."""
-        found = [(self.session.number(query), meaning) for query, meaning in table.doubts]
-        if table.whole:
-            relation = f"chunk.{quote_identifier(GOOD + table.relation)}"
-            found.append((self.session.number(f"SELECT count(*) FROM {relation}") - rows, "rows were lost or doubled"))
-        for count, meaning in found:
-            if count:
-                raise StepFailed(
-                    f"table {table.spec.name!r} does not give back the rows of {table.relation!r}: {meaning} ({count})",
-                    fix="declare the key that tells its rows apart, or move the column to the table that it belongs to",
-                )
-
-    def _write_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
-        if len(tallies) == 1:
-            self._stage_one(table, next(iter(tallies.values())))
-        else:
-            self._stage_many(table, tallies)
-
-    def _stage_one(self, table: TablePlan, tally: Tally) -> None:
-        """One delivery's rows, straight into a file."""
-        name = table.spec.name
-        sequence = f", {tally.generation.sequence}::BIGINT AS {SEQUENCE}" if table.spec.shared else ""
-        rows = self.staging.add(name, f"SELECT * EXCLUDE ({SLOT}){sequence} FROM ({table.sql})")
-        tally.rows[name] += rows
-        if rows and not table.spec.shared:
-            path = quote_literal(self.staging.parts(name)[-1])
-            row = quote_identifier(table.spec.row)
-            tally.checksums[name] += self.session.number(f"SELECT sum({row}::HUGEINT) FROM read_parquet({path})")
-
-    def _stage_many(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
-        """Rows of many deliveries into one file, counted for each."""
-        name, spec = table.spec.name, table.spec
-        self.session.run(f"CREATE OR REPLACE TABLE chunk._out AS {table.sql}", where=f"table {name}")
-        row = quote_identifier(ROW if spec.shared else spec.row)
-        for ordinal, count, checksum in self.session.rows(
-            f"SELECT {SLOT}, count(*), sum({row}::HUGEINT) FROM chunk._out GROUP BY 1"
-        ):
-            tallies[ordinal].rows[name] += count
-            if not spec.shared:
-                tallies[ordinal].checksums[name] += int(checksum)
-        sequence = f", s.sequence AS {SEQUENCE}" if spec.shared else ""
-        joined = f" JOIN main._slots s ON o.{SLOT} = s.ordinal" if spec.shared else ""
-        self.staging.add(name, f"SELECT o.* EXCLUDE ({SLOT}){sequence} FROM chunk._out o{joined}")
 
     def _combine(self, start: int, tallies: dict[int, Tally]) -> None:
         """Merge the parts of a long delivery's contributions into one row for each key."""
@@ -304,7 +237,7 @@ class _Preparing:
                 self.session, rules, {s.relation: f"chunk.{quote_identifier(GOOD + s.relation)}" for s in rules}, mine
             )
             if tally.good:
-                self._stage(mine, chunked=False)
+                self.lane.stage(mine, chunked=False)
 
     def _judge_wide_rows(self, tally: Tally) -> None:
         """Rules about the rows of wide steps: `warn` counts, `stop` keeps the delivery out."""

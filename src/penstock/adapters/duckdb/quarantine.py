@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from penstock.adapters.duckdb.session import Session
@@ -18,9 +19,14 @@ from penstock.runtime.ports import Preparation
 class Quarantine:
     """The quarantine files of one attempt: `slot, generation, line, reasons, shape, byte_start, byte_end, row`."""
 
-    def __init__(self, session: Session, work: Preparation, folder: Path) -> None:
+    place = 0
+    """Of the part whose rows are written now, among the parts of its delivery."""
+
+    def __init__(self, session: Session, work: Preparation, folder: Path, numbers: Iterator[int]) -> None:
+        """`numbers` tells files apart; those who write to one folder share it."""
         self.session, self.work, self.folder = session, work, folder
-        self._files: list[Path] = []
+        self._numbers = numbers
+        self.files: list[tuple[int, Path]] = []
 
     def begin(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -33,23 +39,27 @@ class Quarantine:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageUnavailable("the quarantine zone cannot be written", why=error.strerror or "") from error
-        path = self.folder / f"part-{len(self._files):05d}.parquet"
-        self._files.append(path)
+        path = self.folder / f"part-{next(self._numbers):05d}.parquet"
+        self.files.append((self.place, path))
         self.session.run(f"COPY ({self._rows()}) TO {quote_literal(str(path))} (FORMAT parquet)")
         point("prepare.set_aside")
 
     def mark(self) -> int:
-        return len(self._files)
+        return len(self.files)
 
     def rollback(self, mark: int) -> None:
-        for path in self._files[mark:]:
+        for _, path in self.files[mark:]:
             path.unlink(missing_ok=True)
-        del self._files[mark:]
+        del self.files[mark:]
+
+    def absorb(self, others: Sequence[Quarantine]) -> None:
+        """Take over what others have written to the same folder, in the order of the parts that it came from."""
+        self.files += sorted(file for other in others for file in other.files)
 
     def finish(self) -> None:
-        for path in self._files:
+        for _, path in self.files:
             persist(path)
-        if self._files:
+        if self.files:
             for folder in (self.folder, *list(self.folder.parents)[:3]):
                 persist(folder)
 

@@ -16,17 +16,28 @@ import duckdb
 
 from penstock.errors import MissingExtra, PenstockError, StepFailed, StorageUnavailable
 
+MOST_LANES = 4
 _BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one session may use. `memory` in DuckDB's words (`512MB`); empty leaves DuckDB's default."""
+    """What one session may use. `memory` in bytes; 0 leaves DuckDB's default, as does 0 for `threads`."""
 
     scratch: Path
-    memory: str = ""
+    memory: int = 0
     threads: int = 0
     chunk_bytes: int = 32 * 1024 * 1024
+
+    @property
+    def lanes(self) -> int:
+        """How many sessions may share the cores, each with its own part of a long delivery."""
+        return min(self.threads or os.cpu_count() or 1, MOST_LANES)
+
+    def divided(self, shares: int, folder: str = "") -> Resources:
+        """One of some equal shares, with a folder of its own."""
+        threads = (self.threads or os.cpu_count() or 1) // shares if shares > 1 else self.threads
+        return Resources(self.scratch / folder, self.memory // shares, threads, self.chunk_bytes // shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class Session:
         resources.scratch.mkdir(parents=True, exist_ok=True)
         config: dict[str, Any] = {"temp_directory": str(resources.scratch), "autoinstall_known_extensions": False}
         if resources.memory:
-            config["memory_limit"] = resources.memory
+            config["memory_limit"] = f"{resources.memory}B"
         if resources.threads:
             config["threads"] = resources.threads
         self.connection = duckdb.connect(config=config)

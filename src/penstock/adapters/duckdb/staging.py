@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,16 +29,23 @@ class _Part:
     path: Path
     columns: tuple[tuple[str, str], ...]
     rows: int = 0
+    place: int = 0
 
 
 class Staging:
     """The files of one attempt. Another attempt writes to another folder, so that two never meet."""
 
-    def __init__(self, session: Session, folder: Path, compression: str = PACKED) -> None:
+    place = 0
+    """Of the part whose rows are written now, among the parts of its delivery."""
+
+    def __init__(
+        self, session: Session, folder: Path, compression: str = PACKED, numbers: Iterator[int] | None = None
+    ) -> None:
+        """`numbers` tells files apart; those who write to one folder share it."""
         self.session, self.folder = session, folder
+        self._numbers = numbers or itertools.count()
         self._format = f"(FORMAT parquet, COMPRESSION {compression})"
-        self._parts: dict[str, list[_Part]] = {}
-        self._written = 0
+        self.tables: dict[str, list[_Part]] = {}
 
     def begin(self) -> None:
         """An empty folder of its own: leftovers of a dead worker with the same attempt are removed."""
@@ -53,54 +61,60 @@ class Staging:
         statement = f"COPY ({_flat(part.columns, sql)}) TO {quote_literal(str(part.path))} {self._format}"
         rows = self.session.number(statement, where=f"table {table}")
         point("prepare.staged")
-        self._parts[table].append(replace(part, rows=rows))
+        self.tables[table].append(replace(part, rows=rows))
         return rows
 
     def mark(self) -> int:
-        """A point to come back to: the number of files written so far."""
-        return self._written
+        """A point to come back to: all files that are written from now on have this number or a higher one."""
+        return next(self._numbers)
 
     def parts(self, table: str, *, since: int = 0) -> list[str]:
         """A table's files, or those that were written after a mark."""
-        return [str(part.path) for part in self._parts.get(table, ()) if part.number >= since]
+        return [str(part.path) for part in self.tables.get(table, ()) if part.number >= since]
+
+    def absorb(self, others: Sequence[Staging]) -> None:
+        """Take over what others have written to the same folder, in the order of the parts that it came from."""
+        for table in {table: None for other in others for table in other.tables}:
+            parts = [part for other in others for part in other.tables.get(table, ())]
+            self.tables.setdefault(table, []).extend(sorted(parts, key=lambda part: (part.place, part.number)))
 
     def rollback(self, mark: int) -> None:
         """Remove every file that was written after a mark."""
-        for table, parts in self._parts.items():
+        for table, parts in self.tables.items():
             for part in [part for part in parts if part.number >= mark]:
                 part.path.unlink(missing_ok=True)
                 parts.remove(part)
-            self._parts[table] = parts
+            self.tables[table] = parts
 
     def replace(self, table: str, sql: str, *, since: int) -> int:
         """Put a query's rows (which may read them) in the place of the files after a mark; returns how many."""
-        new = self._part(table, self._parts[table][-1].columns)
+        new = self._part(table, self.tables[table][-1].columns)
         rows = self.session.number(f"COPY ({sql}) TO {quote_literal(str(new.path))} {self._format}", where=table)
-        old = [part for part in self._parts[table] if part.number >= since]
+        old = [part for part in self.tables[table] if part.number >= since]
         for part in old:
             part.path.unlink()
-        self._parts[table] = [part for part in self._parts[table] if part not in old]
-        self._parts[table].append(replace(new, rows=rows))
+        self.tables[table] = [part for part in self.tables[table] if part not in old]
+        self.tables[table].append(replace(new, rows=rows))
         return rows
 
     def finish(self, order: Iterable[str]) -> tuple[Staged, ...]:
         """Make the files durable and name them."""
-        staged = tuple(self._staged(table) for table in order if self._parts.get(table))
-        for path in (part.path for parts in self._parts.values() for part in parts):
+        staged = tuple(self._staged(table) for table in order if self.tables.get(table))
+        for path in (part.path for parts in self.tables.values() for part in parts):
             persist(path)
-        for folder in (*(self.folder / table for table in self._parts), self.folder, *list(self.folder.parents)[:3]):
+        for folder in (*(self.folder / table for table in self.tables), self.folder, *list(self.folder.parents)[:3]):
             persist(folder)
         return staged
 
     def _staged(self, table: str) -> Staged:
         """A table's files, all with the same columns: types that a step inferred for each delivery are united."""
-        columns = self._parts[table][0].columns
-        for part in self._parts[table]:
+        columns = self.tables[table][0].columns
+        for part in self.tables[table]:
             columns = _united(table, columns, part.columns)
-        for part in self._parts[table]:
+        for part in self.tables[table]:
             if part.columns != columns:
                 self._cast(part, columns)
-        rows = sum(part.rows for part in self._parts[table])
+        rows = sum(part.rows for part in self.tables[table])
         return Staged(table, tuple(self.parts(table)), columns, rows)
 
     def _cast(self, part: _Part, columns: tuple[tuple[str, str], ...]) -> None:
@@ -114,11 +128,12 @@ class Staging:
 
     def _part(self, table: str, columns: tuple[tuple[str, str], ...]) -> _Part:
         """The next file of a table. Numbers never recur within an attempt."""
-        self._parts.setdefault(table, [])
+        self.tables.setdefault(table, [])
         (self.folder / table).mkdir(exist_ok=True)
-        part = _Part(self._written, self.folder / table / f"part-{self._written:05d}.parquet", columns)
-        self._written += 1
-        return part
+        self.tables.setdefault(table, [])
+        (self.folder / table).mkdir(exist_ok=True)
+        number = next(self._numbers)
+        return _Part(number, self.folder / table / f"part-{number:05d}.parquet", columns, place=self.place)
 
     def _describe(self, sql: str) -> tuple[tuple[str, str], ...]:
         described = self.session.rows(f"DESCRIBE {sql}")

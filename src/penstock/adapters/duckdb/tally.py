@@ -47,6 +47,23 @@ class Tally:
             self.standing, self.error = standing, error
             self.error.at = self.error.at or self.generation.slot.address
 
+    def blank(self) -> Tally:
+        """An empty account of the same generation, to be added later."""
+        return Tally(self.generation, self.ordinal, self.hard)
+
+    def add(self, other: Tally) -> None:
+        """Take in what another account of the same generation has counted."""
+        self.read, self.lines = self.read + other.read, max(self.lines, other.lines)
+        self.kept, self.filtered = self.kept + other.kept, self.filtered + other.filtered
+        self.deduplicated += other.deduplicated
+        self.quarantined += other.quarantined
+        for mine, theirs in zip(self._counters, other._counters, strict=True):
+            mine.update(theirs)
+
+    @property
+    def _counters(self) -> tuple[Counter[str], ...]:
+        return self.reasons, self.warnings, self.rows, self.checksums
+
     def result(self) -> Result:
         """The account closed. Raises `RowsUnaccounted` where it does not balance."""
         fates = Fates(self.read, self.kept, self.filtered, self.deduplicated, self.quarantined)

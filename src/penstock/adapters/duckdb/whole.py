@@ -47,16 +47,14 @@ class Spill:
 
     def __init__(self, session: Session, relations: set[str], folder: Path) -> None:
         self.session, self.relations, self.folder = session, sorted(relations), folder
-        self.parts = 0
 
-    def add(self, prefix: str) -> None:
-        """Keep this chunk's rows, of the relations themselves or of their `_good_` views."""
+    def add(self, prefix: str, number: int) -> None:
+        """Keep a chunk's rows, of the relations themselves or of their `_good_` views; `number` is its place."""
         for relation in self.relations:
             folder = self.folder / relation
             folder.mkdir(parents=True, exist_ok=True)
-            path = quote_literal(str(folder / f"{self.parts:05d}.parquet"))
+            path = quote_literal(str(folder / f"{number:05d}.parquet"))
             self.session.run(f"COPY (FROM chunk.{quote_identifier(prefix + relation)}) TO {path} (FORMAT parquet)")
-        self.parts += 1
 
     def sources(self) -> dict[str, str]:
         """How to read each spilled relation as one."""

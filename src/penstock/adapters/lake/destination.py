@@ -25,7 +25,7 @@ from penstock.runtime.ports import Capabilities, Holding
 
 GRACE = timedelta(hours=1)
 KEEP = 3
-MEMORY = "256MB"
+MEMORY = 256_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Lake:
         scratch: Path | None = None,
         grace: timedelta = GRACE,
         keep: int = KEEP,
-        memory: str = MEMORY,
+        memory: int = MEMORY,
     ) -> None:
         self._ground = Ground(folder)
         self._retention = Retention(grace, keep)

@@ -24,7 +24,7 @@ from penstock.model.slots import Slot
 from penstock.model.tables import Load, Loaded, TableSpec
 from penstock.runtime.ports import Capabilities, Holding
 
-MEMORY = "160MB"
+MEMORY = 160_000_000
 """What DuckDB may use while it writes staged rows as text; it peaks at up to 1.8 times its limit."""
 
 
@@ -47,7 +47,7 @@ class Postgres:
         application_name: str = "penstock",
         foreign_keys: bool = False,
         lock_timeout: float = 10,
-        memory: str = MEMORY,
+        memory: int = MEMORY,
         bulk_rows: int = BULK_ROWS,
     ) -> None:
         self._place = Place(schema)
