@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from benchmarks import processes
+from benchmarks.environments import ROOT
 
 OVER_MEMORY = "killed: over its memory limit"
+
+
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(ROOT / "build" / "benchmarks" / "bytecode")}
+"""An installed program has been compiled; one that is run from a checkout shall not be compiled anew at each start."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Bench:
 
 def _started(task: Task, output: BinaryIO) -> subprocess.Popen[bytes]:
     command = [str(part) for part in task.command]
-    environment = {**os.environ, **task.environment}
+    environment = {**os.environ, **BYTECODE, **task.environment}
     return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=task.folder)
 
 

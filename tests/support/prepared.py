@@ -25,12 +25,14 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 class Bench:
     """A landing zone, an engine and a pipeline."""
 
-    def __init__(self, folder: Path, pipeline: ps.Pipeline, *, chunk_bytes: int = 1 << 20, hard: bool = False) -> None:
+    def __init__(
+        self, folder: Path, pipeline: ps.Pipeline, *, chunk_bytes: int = 1 << 20, hard: bool = False, threads: int = 2
+    ) -> None:
         pipeline.validate()
         self.folder, self.pipeline, self.hard = folder, pipeline, hard
         self.plan = compile_pipeline(pipeline)
         self.landing = FolderLanding(folder)
-        self.chunk_bytes = chunk_bytes
+        self.chunk_bytes, self.threads = chunk_bytes, threads
         self.prepared: Prepared | None = None
 
     def prepare(self, **files: str | bytes) -> list[Result]:
@@ -47,7 +49,7 @@ class Bench:
         return self.run(generations)
 
     def run(self, generations: list[Generation]) -> list[Result]:
-        resources = Resources(self.folder / "scratch", threads=2, chunk_bytes=self.chunk_bytes)
+        resources = Resources(self.folder / "scratch", threads=self.threads, chunk_bytes=self.chunk_bytes)
         engine = DuckEngine(self.landing, self.folder, resources, KEY)
         inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(generations))
         self.prepared = engine.prepare(Preparation(self.plan, "r1", 1, inputs, NOW, self.hard))

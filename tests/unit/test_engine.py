@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import duckdb
 import pytest
 from tests.support.prepared import Bench
 
@@ -58,6 +59,37 @@ def test_an_empty_field_is_null_and_no_reject(tmp_path, shop):
     (result,) = bench.prepare(a__csv="1,,\n")
     assert result.fates == Fates(read=1, kept=1)
     assert bench.rows("source", "name, price") == [(None, None)]
+
+
+def test_lanes_side_by_side_give_what_one_gives(tmp_path, shop):
+    text = "".join(f"{i},tea,{'x' if i % 9 == 0 else '2.50'}\n" for i in range(1, 400))
+    found = []
+    for threads in (1, 4):
+        bench = Bench(tmp_path / str(threads), shop, chunk_bytes=400, threads=threads)
+        (result,) = bench.prepare(a__csv=text)
+        found.append((result, bench.rows("source"), [reject["line"] for reject in bench.rejects()]))
+    assert found[0] == found[1]
+    assert found[0][0].fates == Fates(read=399, kept=355, quarantined=44)
+
+
+def test_the_first_error_ends_all_lanes(tmp_path):
+    shop = pipeline()
+    shop.sql("halves", "SELECT id, CAST(name AS INTEGER) AS half FROM source")
+    shop.load("halves", to=ps.lake())
+    bench = Bench(tmp_path, shop, chunk_bytes=400, threads=4)
+    with pytest.raises(StepFailed, match="refused"):
+        bench.prepare(a__csv="".join(f"{i},{'Ann' if i == 300 else i},1\n" for i in range(400)))
+
+
+def test_files_of_lanes_stand_in_the_order_of_their_rows(tmp_path, shop):
+    bench = Bench(tmp_path, shop, chunk_bytes=400, threads=4)
+    bench.prepare(a__csv="".join(f"{i},tea,1\n" for i in range(1, 400)))
+    (staged,) = bench.prepared.staged
+    with duckdb.connect() as connection:
+        read = "SELECT min(id) FROM read_parquet($1)"
+        firsts = [connection.execute(read, [file]).fetchall()[0][0] for file in staged.files]
+    assert len(firsts) > 4
+    assert firsts == sorted(firsts)
 
 
 def test_torn_lines_do_not_shift_the_lines_of_their_neighbours(tmp_path, shop):

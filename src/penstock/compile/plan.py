@@ -63,8 +63,11 @@ class TablePlan:
     """Selects the staged columns, `_slot`, and for contributions `_row`; reads `_good_` views and `_key_` tables."""
     combine: str = ""
     """For contributions: merges the parts of one slot; reads `_parts`."""
-    doubts: tuple[tuple[str, str], ...] = ()
-    """(query, what it would mean) for each count that must be 0, or re-joining would not give the rows back."""
+    doubts: tuple[tuple[tuple[str, ...], str], ...] = ()
+    """(queries, what it would mean) for each count that must be 0, or re-joining would not give the rows back: the
+    next query is asked only when the one before it leaves the doubt."""
+    key: str = ""
+    """For entities: selects `_key_<table>` from `_words_<table>`, which holds what `sql` gives."""
     whole: bool = False
     """Each row of the relation must be one row of the table."""
 
@@ -80,8 +83,6 @@ class Plan:
     steps: tuple[StepPlan, ...]
     rules: Mapping[str, tuple[CheckSpec, ...]]
     deduplicate: tuple[str, ...]
-    keys: tuple[tuple[str, str], ...]
-    """`_key_<entity>` tables and their SELECTs, made before the tables that refer to them."""
     tables: tuple[TablePlan, ...]
     hard: bool
     spilled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -118,7 +119,7 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     shapes = _shapes(pipeline, readings)
     normalizations = {item.relation: item for item in pipeline.normalizations}
     chunked = _chunk_level(pipeline, shapes)
-    tables, keys = _tables(pipeline, shapes, chunked, normalizations)
+    tables = _tables(pipeline, shapes, chunked, normalizations)
     rules: dict[str, tuple[CheckSpec, ...]] = {}
     for spec, place in pipeline.rules:
         check_columns(spec.rule, _types(spec, pipeline), at=str(place))
@@ -141,7 +142,6 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         steps,
         rules,
         _deduplicated(pipeline, first),
-        keys,
         tables,
         pipeline.hard,
         _spilled(steps, rules, chunked),
@@ -249,10 +249,9 @@ def _origin(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, colu
 
 def _tables(
     pipeline: Pipeline, shapes: Mapping[str, Shape], chunked: set[str], normalizations: Mapping[str, Normalization]
-) -> tuple[tuple[TablePlan, ...], tuple[tuple[str, str], ...]]:
-    """The plans of all tables, in the order of loading, and the key tables that they join."""
+) -> tuple[TablePlan, ...]:
+    """The plans of all tables, in the order of loading."""
     tables: list[TablePlan] = []
-    keys: dict[str, str] = {}
     for loading in pipeline.loadings:
         normalization = normalizations.get(loading.relation)
         if normalization is None or loading.table not in normalization.tables:
@@ -264,9 +263,9 @@ def _tables(
         declared = normalization.tables[loading.table]
         if isinstance(declared, Entity):
             base = origin(declared)
-            keys[loading.table] = normal.keyed(loading.table, declared, GOOD + base)
+            key = normal.keyed(loading.table, declared)
             sql = normal.contributions(loading.table, declared, GOOD + base)
-            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec)))
+            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec), key=key))
         else:
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
             once = base not in pipeline.sources and not declared.key
@@ -274,16 +273,16 @@ def _tables(
             doubts = _doubts(loading, declared, normalization, base, read=base in pipeline.sources)
             whole = bool(declared.key)
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, doubts=doubts, whole=whole))
-    return tuple(tables), tuple(keys.items())
+    return tuple(tables)
 
 
 def _doubts(
     loading: Loading, table: Owned, normalization: Normalization, base: str, *, read: bool
-) -> tuple[tuple[str, str], ...]:
+) -> tuple[tuple[tuple[str, ...], str], ...]:
     """What must be counted before an owned table may stand for its relation. PostgreSQL's own key counts repeats."""
     if not table.key:
         query = normal.lossy_rows(table, normalization, GOOD + base)
-        return () if read else ((query, "its columns are not the same in all rows of one source row"),)
+        return () if read else (((query,), "its columns are not the same in all rows of one source row"),)
     references_entity = any(
         column == identity_of(name, entity) for name, entity in normalization.entities().items() for column in table.key
     )

@@ -74,6 +74,7 @@ class Feed:
 
     def __init__(self, landing: Landing, plan: Plan, resources: Resources, limits: Limits) -> None:
         self.landing, self.plan, self.resources, self.limits = landing, plan, resources, limits
+        self.most = min(SMALL, resources.chunk_bytes)
 
     def batches(self, tallies: list[Tally]) -> Iterator[Batch]:
         """Small deliveries joined, each other one alone. What cannot be opened ends its tally here."""
@@ -106,7 +107,7 @@ class Feed:
 
     def _small(self, tally: Tally) -> bool:
         content = tally.generation.content
-        return self.plan.source.format != "parquet" and content is not None and content.size <= SMALL
+        return self.plan.source.format != "parquet" and content is not None and content.size <= self.most
 
     def _take(self, tally: Tally) -> list[Chunk]:
         """Up to two chunks of a small delivery, numbered with its row identities; none of one that was refused."""

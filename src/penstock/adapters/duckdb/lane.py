@@ -18,6 +18,7 @@ from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.staging import Staging
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import Spill
+from penstock.compile.normal import words
 from penstock.compile.plan import GOOD, Plan, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import StepFailed
@@ -92,11 +93,17 @@ class Lane:
         if not any(tally.good for tally in tallies.values()):
             return
         tables = [table for table in self.plan.tables if table.chunked is chunked]
-        if chunked and tables:
-            for name, sql in self.plan.keys:
-                self.session.run(f"CREATE OR REPLACE TABLE chunk._key_{name} AS {sql}", where=f"table {name}")
+        for table in tables:
+            if table.key:
+                self._speak(table)
         for table in tables:
             self._stage_table(table, tallies)
+
+    def _speak(self, table: TablePlan) -> None:
+        """Keep an entity's contributions and the keys in them: they are read more than once."""
+        name = table.spec.name
+        for kept, sql in ((words(name), table.sql), (f"_key_{name}", table.key)):
+            self.session.run(f"CREATE OR REPLACE TABLE chunk.{quote_identifier(kept)} AS {sql}", where=f"table {name}")
 
     def _stage_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         before = sum(tally.rows[table.spec.name] for tally in tallies.values())
@@ -105,7 +112,7 @@ class Lane:
 
     def _prove_table(self, table: TablePlan, rows: int) -> None:
         """Re-joining the tables of a normal form must give back the rows that they were made from."""
-        found = [(self.session.number(query), meaning) for query, meaning in table.doubts]
+        found = [(self._doubt(queries), meaning) for queries, meaning in table.doubts]
         if table.whole:
             relation = f"chunk.{quote_identifier(GOOD + table.relation)}"
             found.append((self.session.number(f"SELECT count(*) FROM {relation}") - rows, "rows were lost or doubled"))
@@ -115,6 +122,18 @@ class Lane:
                     f"table {table.spec.name!r} does not give back the rows of {table.relation!r}: {meaning} ({count})",
                     fix="declare the key that tells its rows apart, or move the column to the table that it belongs to",
                 )
+
+    def _doubt(self, queries: Sequence[str]) -> int:
+        """What the last query counts, unless one before it lays the doubt to rest."""
+        count = 0
+        for query in queries:
+            count = self.session.number(query)
+            if not count:
+                break
+        return count
+
+    def _rows_of(self, table: TablePlan) -> str:
+        return f"SELECT * FROM {quote_identifier(words(table.spec.name))}" if table.key else table.sql
 
     def _write_table(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         if len(tallies) == 1:
@@ -126,7 +145,7 @@ class Lane:
         """One delivery's rows, straight into a file."""
         name = table.spec.name
         sequence = f", {tally.generation.sequence}::BIGINT AS {SEQUENCE}" if table.spec.shared else ""
-        rows = self.staging.add(name, f"SELECT * EXCLUDE ({SLOT}){sequence} FROM ({table.sql})")
+        rows = self.staging.add(name, f"SELECT * EXCLUDE ({SLOT}){sequence} FROM ({self._rows_of(table)})")
         tally.rows[name] += rows
         if rows and not table.spec.shared:
             path = quote_literal(self.staging.parts(name)[-1])
@@ -136,7 +155,7 @@ class Lane:
     def _stage_many(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         """Rows of many deliveries into one file, counted for each."""
         name, spec = table.spec.name, table.spec
-        self.session.run(f"CREATE OR REPLACE TABLE chunk._out AS {table.sql}", where=f"table {name}")
+        self.session.run(f"CREATE OR REPLACE TABLE chunk._out AS {self._rows_of(table)}", where=f"table {name}")
         row = quote_identifier(ROW if spec.shared else spec.row)
         for ordinal, count, checksum in self.session.rows(
             f"SELECT {SLOT}, count(*), sum({row}::HUGEINT) FROM chunk._out GROUP BY 1"

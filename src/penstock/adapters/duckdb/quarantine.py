@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from penstock.adapters.duckdb.relations import kept_values
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.staging import persist
-from penstock.compile.reading import CAST
-from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.compile.sql import quote_literal
 from penstock.errors import StorageUnavailable
 from penstock.model.faults import point
 from penstock.model.rows import ROW, SLOT
@@ -64,16 +64,21 @@ class Quarantine:
                 persist(folder)
 
     def _rows(self) -> str:
-        kept = self.work.plan.reading.kept
-        values = ", ".join(f"{quote_literal(name)}, s.{quote_identifier(name)}" for name in kept)
+        later = self.session.number(
+            "SELECT count(*) FROM chunk._rejected WHERE kept IS NULL AND shape IS NULL AND byte_start IS NULL"
+        )
+        joined, row = "", "r.kept"
+        if later:  # found behind the source: their values are still there, and reading all of it costs more
+            joined = f"LEFT JOIN (FROM chunk._source SEMI JOIN chunk._rejected USING ({ROW})) s ON s.{ROW} = r.{ROW}"
+            row = f"coalesce(r.kept, {kept_values(self.work.plan, 's.')})"
         return f"""
             SELECT {quote_literal(self.work.plan.pipeline)} AS pipeline, {quote_literal(self.work.run)} AS run,
                    {self.work.attempt} AS attempt, o.address AS slot, o.number AS generation,
-                   r.{ROW} - o.base AS line, r.reasons, r.shape, r.byte_start, r.byte_end,
-                   CASE WHEN s.{CAST} = 0 THEN json_object({values})::VARCHAR END AS row
+                   r.{ROW} - o.base AS line, r.reasons, r.shape, r.byte_start, r.byte_end, {row} AS row
             FROM (SELECT {SLOT}, {ROW}, list_sort(list_distinct(flatten(list(reasons)))) AS reasons,
-                         any_value(shape) AS shape, any_value(byte_start) AS byte_start, any_value(byte_end) AS byte_end
+                         any_value(shape) AS shape, any_value(byte_start) AS byte_start,
+                         any_value(byte_end) AS byte_end, any_value(kept) AS kept
                   FROM chunk._rejected GROUP BY 1, 2) r
             JOIN main._slots o ON r.{SLOT} = o.ordinal
-            LEFT JOIN (FROM chunk._source SEMI JOIN chunk._rejected USING ({ROW})) s ON s.{ROW} = r.{ROW}
+            {joined}
             ORDER BY r.{ROW}"""

@@ -22,8 +22,14 @@ from penstock.model.rows import ROW, SLOT
 
 REJECTED = (
     f"CREATE OR REPLACE TABLE chunk._rejected ({SLOT} INTEGER, {ROW} BIGINT, reasons VARCHAR[], shape VARCHAR, "
-    "byte_start BIGINT, byte_end BIGINT)"
+    "byte_start BIGINT, byte_end BIGINT, kept VARCHAR)"
 )
+
+
+def kept_values(plan: Plan, row: str = "") -> str:
+    """SQL for the protected values of a row of `_source` as JSON; NULL for one whose values are not of their types."""
+    values = ", ".join(f"{quote_literal(name)}, {row}{quote_identifier(name)}" for name in plan.reading.kept)
+    return f"CASE WHEN {row}{CAST} = 0 THEN json_object({values})::VARCHAR END"
 
 
 class Relations:
@@ -52,7 +58,7 @@ class Relations:
             columns = [list(column) for column in zip(*rows, strict=True)]
             self.session.run(
                 "INSERT INTO chunk._rejected SELECT unnest($1::INTEGER[]), unnest($2::BIGINT[]), "
-                "[unnest($3::VARCHAR[])], unnest($4::VARCHAR[]), unnest($5::BIGINT[]), unnest($6::BIGINT[])",
+                "[unnest($3::VARCHAR[])], unnest($4::VARCHAR[]), unnest($5::BIGINT[]), unnest($6::BIGINT[]), NULL",
                 columns,
             )
 
@@ -68,12 +74,12 @@ class Relations:
         bits = {name: bit for bit, (name, _) in enumerate(typed)}
         self.session.run(
             f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *tests.reasons(bits)])}, "
-            f"{SHAPE}, NULL, NULL FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
+            f"{SHAPE}, NULL, NULL, {kept_values(self.plan)} FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
         )
         if late:
             self.session.run(
-                f"INSERT INTO chunk._rejected SELECT l.{SLOT}, l.{ROW}, [l.reason], NULL, NULL, NULL FROM main._late l "
-                f"SEMI JOIN chunk._source s USING ({ROW}) WHERE l.reason <> ''"
+                f"INSERT INTO chunk._rejected SELECT l.{SLOT}, l.{ROW}, [l.reason], NULL, NULL, NULL, NULL "
+                f"FROM main._late l SEMI JOIN chunk._source s USING ({ROW}) WHERE l.reason <> ''"
             )
         kept = ", ".join(quote_identifier(name) for name in self.plan.reading.kept)
         outside = f" AND {ROW} NOT IN (SELECT {ROW} FROM main._late)" if late else ""
@@ -109,7 +115,7 @@ class Relations:
         if tests is None or not tests.rules:
             return
         self.session.run(
-            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list(tests.reasons())}, NULL, NULL, NULL "
+            f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list(tests.reasons())}, NULL, NULL, NULL, NULL "
             f"FROM (SELECT {ROW}, {SLOT}, {tests.faults} FROM chunk.{quote_identifier(relation)}) "
             f"WHERE {tests.failing()}",
             where=f"checks on {relation}",

@@ -6,16 +6,15 @@ Python and written again. Either way every record is counted here, and what cann
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, BinaryIO
 
-from penstock.adapters.files.careful import Builder, Place, Reading, locators
-from penstock.adapters.files.chunk import Chunk, Rejected
+from penstock.adapters.files.careful import Builder, Place, Reading
+from penstock.adapters.files.chunk import Chunk, Rejected, shape
 from penstock.adapters.files.codec import Codec
 from penstock.adapters.files.dialect import Dialect, Layout, Limits
-from penstock.adapters.files.framing import Fault, Grammar, frame, record_at
+from penstock.adapters.files.framing import Grammar, frame, record_at, without_end
 from penstock.adapters.files.opening import begin
 from penstock.adapters.files.plain import Plain, plain
 from penstock.adapters.files.slabs import Slab, cut
@@ -24,6 +23,7 @@ from penstock.adapters.files.unpack import PIECE, Meter, peek, unpack
 from penstock.errors import RefusedFile
 
 CHUNK_BYTES = 32_000_000
+_BLOCK = 4096
 _LIMITS = Limits()
 
 
@@ -166,15 +166,26 @@ def reject_at(
     codec, grammar = Codec(chunk.encoding), Grammar.of(_dialect(chunk), len(chunk.columns), limits)
     wanted = sorted(set(ordinals))
     found: list[Rejected] = []
-    place = Place(chunk.first_line, chunk.start)
-    for slab in cut(_pieces(chunk.data), codec, limits):
-        lines = slab.data.splitlines(keepends=True)
-        first = place.line - chunk.first_line
-        until = bisect_left(wanted, first + len(lines))
-        whys = [(at - first, reason or _why(codec.text(lines[at - first]), grammar)) for at in wanted[:until]]
-        found += locators(lines, [Fault(at, 1, why) for at, why in whys if why], place, codec)
-        wanted, place = wanted[until:], Place(place.line + len(lines), place.offset + slab.size)
+    last, offset = 0, chunk.start
+    for at, start in zip(wanted, _starts(chunk.data, wanted), strict=True):
+        line = codec.text(chunk.data[start : chunk.data.find(b"\n", start) + 1 or None])
+        last, offset = start, offset + codec.size(chunk.data[last:start])
+        if why := reason or _why(line, grammar):
+            text = without_end(line)
+            end = offset + codec.size(codec.back(text))
+            found.append(Rejected(chunk.first_line + at, offset, end, why, shape(text)))
     return tuple(found)
+
+
+def _starts(data: bytes, ordinals: Iterable[int]) -> Iterator[int]:
+    """Where some lines begin, given by ascending 0-based ordinals. Blocks that hold none of them are only counted."""
+    at = line = 0
+    for ordinal in ordinals:
+        while at < len(data) and line + (ends := data.count(b"\n", at, at + _BLOCK)) < ordinal:
+            at, line = at + _BLOCK, line + ends
+        while line < ordinal:
+            at, line = data.index(b"\n", at) + 1, line + 1
+        yield at
 
 
 def _why(line: str, grammar: Grammar) -> str:
