@@ -166,7 +166,6 @@ def _member(pipeline: Pipeline, whole: Plan, name: str, reading: Reading) -> Pla
         steps=tuple(step for step in whole.steps if own(step.name)),
         rules={relation: specs for relation, specs in whole.rules.items() if own(relation)},
         deduplicate=_deduplicated(pipeline, name),
-        keys=tuple(key for key in whole.keys if any(key[0] == table.spec.name for table in tables)),
         tables=tables,
         spilled={relation: columns for relation, columns in whole.spilled.items() if own(relation)},
         relation=name,

@@ -26,7 +26,7 @@ THREADS = 2
 class Pages:
     """A kept connection for small questions, several at a time; `memory` bounds all of them together."""
 
-    def __init__(self, memory: str) -> None:
+    def __init__(self, memory: int) -> None:
         self._memory = memory
         self._turn = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
