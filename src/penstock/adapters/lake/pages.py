@@ -59,7 +59,7 @@ class Pages:
 
         with self._turn:
             if self._connection is None:
-                self._connection = duckdb.connect(config={"memory_limit": self._memory, "threads": THREADS})
+                self._connection = duckdb.connect(config={"memory_limit": f"{self._memory}B", "threads": THREADS})
                 self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
             return self._connection.cursor()
 
