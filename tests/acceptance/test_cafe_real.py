@@ -27,7 +27,7 @@ def shop(days, tmp_path_factory):
     folder = tmp_path_factory.mktemp("real") / "shop"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("fixtures", "__pycache__"))
     with open_project(folder) as project:
-        project.run("cafe", [project.receive("cafe", day) for day in days])
+        project.run("cafe", project.receive("cafe", *days))
         yield project
 
 

@@ -55,3 +55,11 @@ def test_another_process_passes_it_over_too(landing):
     ledger = MemoryLedger()
     intake_on(ledger, landing).rescan()
     assert intake_on(ledger, landing).rescan() == []
+
+
+def test_a_files_address_is_that_of_what_it_leads_to(landing, tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / ADDRESS)
+    (tmp_path / "landing" / "out.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (tmp_path / "folder").symlink_to(tmp_path / "landing")
+    names = ["link.csv", "folder/leeds.csv", "landing/../landing/leeds.csv", "landing/out.csv", "elsewhere.csv"]
+    assert landing.addresses_of(tmp_path / name for name in names) == [ADDRESS] * 3 + [None] * 2

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from penstock.adapters import scratch
 from penstock.adapters.files.landing import LANDING
 from penstock.errors import UnknownName, UsageError, nearest
-from penstock.ledger.port import Ledger
 from penstock.model.runs import Run, RunState
-from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot
+from penstock.model.slots import Acceptance, Delivery, Kind, Slot
 from penstock.runtime.intake import Match, explain, matches
 from penstock.runtime.worker import Listener, Worker, ignore
 from penstock.wiring.names import is_gone
+from penstock.wiring.outcomes import Outcome, Outcomes
 from penstock.wiring.parts import Parts
 
 POLL_SECONDS = 0.02
@@ -23,38 +23,19 @@ LOOKED_AT = 50
 """How many of the newest runs are looked through for those whose workers have died; others wait for their leases."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one offered object: the generation as it stands now, whether it was new, and its run."""
-
-    acceptance: Acceptance
-    generation: Generation
-    run: Run | None
-
-
-class _Runs:
-    """Runs of a ledger, each read once: one run may hold a thousand slots."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._known: dict[str, Run | None] = {}
-
-    def of(self, generation: Generation) -> Run | None:
-        """The run that carried a generation."""
-        if generation.run and generation.run not in self._known:
-            self._known[generation.run] = self._ledger.run(generation.run)
-        return self._known.get(generation.run)
-
-
 class Deliveries(Parts):
     """Taking in, working, withdrawing, and clearing up what dead workers left."""
 
-    def receive(self, pipeline: str, path: Path) -> str:
-        """Take a file into the landing zone under an address that the pipeline's trigger takes; one that lies there
+    def receive(self, pipeline: str, *paths: Path) -> list[str]:
+        """Take files into the landing zone under addresses that the pipeline's trigger takes; one that lies there
         already is taken as it lies."""
-        if not path.is_file():
-            raise UsageError(f"there is no file {str(path)!r}")
-        address = self.landing.address_of(path)
+        absent = next((path for path in paths if not path.is_file()), None)
+        if absent is not None:
+            raise UsageError(f"there is no file {str(absent)!r}")
+        addresses = self.landing.addresses_of(paths)
+        return [self._received(pipeline, path, address) for path, address in zip(paths, addresses, strict=True)]
+
+    def _received(self, pipeline: str, path: Path, address: str | None) -> str:
         if address is None:
             address = f"{self._folder_for(pipeline)}{path.name}"
             self._match(pipeline, address)
@@ -119,38 +100,17 @@ class Deliveries(Parts):
 
     def settle(self, acceptances: Sequence[Acceptance], listener: Listener = ignore) -> list[Outcome]:
         """Work until the accepted generations are final, in this process or in whichever has claimed them."""
-        import time
-
         self.bury_dead_workers()
         worker = Worker(self.worker_name, self.equipment, listener)
+        outcomes = Outcomes(self.ledger)
         waiting = list(acceptances)
-        while waiting := self._unrested(waiting):
-            if worker.work() is None:
+        while waiting := outcomes.unrested(waiting):
+            run = worker.work()
+            if run is None:
                 time.sleep(POLL_SECONDS)
-        runs = _Runs(self.ledger)
-        return [self._outcome(acceptance, runs) for acceptance in acceptances]
-
-    def _unrested(self, acceptances: Sequence[Acceptance]) -> list[Acceptance]:
-        """Those from the first one that has not come to rest: a look at each of the others can wait for it."""
-        runs = _Runs(self.ledger)
-        rested = itertools.takewhile(lambda acceptance: self._rested(acceptance, runs), acceptances)
-        return list(acceptances[sum(1 for _ in rested) :])
-
-    def _rested(self, acceptance: Acceptance, runs: _Runs) -> bool:
-        generation = self._now(acceptance)
-        if not generation.standing.final:
-            return False
-        run = runs.of(generation)
-        return run is None or run.state.final
-
-    def _now(self, acceptance: Acceptance) -> Generation:
-        found = acceptance.generation
-        history = self.ledger.history(found.slot)
-        return next((item for item in history if item.number == found.number), found)
-
-    def _outcome(self, acceptance: Acceptance, runs: _Runs) -> Outcome:
-        generation = self._now(acceptance)
-        return Outcome(acceptance, generation, runs.of(generation))
+            else:
+                outcomes.learn(run)
+        return [outcomes.of(acceptance) for acceptance in acceptances]
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
         """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes

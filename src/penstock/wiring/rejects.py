@@ -10,7 +10,8 @@ from penstock.errors import UsageError
 from penstock.model.slots import Slot
 from penstock.runtime.healing import Reject, Selection, check_edits, judged, patches
 from penstock.runtime.worker import Listener, ignore
-from penstock.wiring.deliveries import Deliveries, Outcome
+from penstock.wiring.deliveries import Deliveries
+from penstock.wiring.outcomes import Outcome
 
 ALL = 1_000_000
 EVERYTHING = Selection(status=())

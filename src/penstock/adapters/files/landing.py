@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -67,17 +67,22 @@ class FolderLanding:
 
     def content(self, address: str) -> Content:
         """See `penstock.runtime.ports.Landing`."""
-        with self.open(address) as stream:
+        with self._opened(address, buffering=0) as file:
+            expected = os.fstat(file.fileno()).st_size
             digest, size = hashlib.sha256(), 0
-            while block := stream.read(_BLOCK):
+            # A buffer much larger than the file would cost more than its hash.
+            while block := file.read(min(_BLOCK, expected + 1)):
                 digest.update(block)
                 size += len(block)
-            return Content(digest.hexdigest(), size, version(os.fstat(stream.fileno())))
+            return Content(digest.hexdigest(), size, version(os.fstat(file.fileno())))
 
     def open(self, address: str) -> BinaryIO:
         """See `penstock.runtime.ports.Landing`."""
+        return self._opened(address)
+
+    def _opened(self, address: str, buffering: int = -1) -> BinaryIO:
         try:
-            return self._path(address).open("rb")
+            return open(self._path(address), "rb", buffering)  # noqa: PTH123 - costs half as much, for each file
         except FileNotFoundError as error:
             if not self.root.exists():
                 raise StorageUnavailable("the landing zone is not there", at=str(self.root)) from error
@@ -120,17 +125,28 @@ class FolderLanding:
             raise
         _sync_folder(target.parent)
 
-    def address_of(self, path: Path) -> str | None:
-        """The address of a file that lies in the landing zone already, or None."""
-        resolved = path.resolve()
-        root = self.root.resolve()
-        return f"{LANDING}/{resolved.relative_to(root).as_posix()}" if resolved.is_relative_to(root) else None
+    def addresses_of(self, paths: Iterable[Path]) -> list[str | None]:
+        """The addresses of files that lie in the landing zone already; None for each that does not."""
+        root = f"{self.root.resolve()}/"
+        folders: dict[str, str] = {}
+        places = [_resolved(path, folders) for path in paths]
+        return [f"{LANDING}/{place.removeprefix(root)}" if place.startswith(root) else None for place in places]
 
     def _path(self, address: str) -> Path:
         path = self.zones / address
         if not address.startswith(LANDING) or ".." in Path(address).parts:
             raise UsageError(f"{address!r} is not an address in the landing zone", fix=f"it begins with {LANDING}/")
         return path
+
+
+def _resolved(path: Path, folders: dict[str, str]) -> str:
+    """Where a path leads to. To resolve a folder costs many times as much as to look at a file, so they are kept."""
+    folder, name = os.path.split(path)
+    if name in ("", ".", "..") or path.is_symlink():
+        return os.path.realpath(path)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return f"{folders[folder]}/{name}"
 
 
 def version(stat: os.stat_result) -> str:

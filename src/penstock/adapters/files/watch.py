@@ -50,8 +50,8 @@ class Watcher:
             log.exception("Watcher stopped", extra={"action": "watcher_stopped"})
 
     def _tell(self, paths: Iterable[str]) -> None:
-        addresses = {self.landing.address_of(Path(path)) for path in paths if _readable(Path(path), self.landing.root)}
-        waiting = {address for address in addresses if address}
+        readable = [Path(path) for path in paths if _readable(Path(path), self.landing.root)]
+        waiting = {address for address in self.landing.addresses_of(readable) if address}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while waiting and time.monotonic() < deadline and not self._stop.is_set():
             before = {address: self.landing.stat(address) for address in waiting}

@@ -23,8 +23,8 @@ from penstock.runtime.healing import OPEN, PARKED, Reject, Selection
 
 if TYPE_CHECKING:
     from penstock.runtime.worker import Listener
-    from penstock.wiring.deliveries import Outcome
     from penstock.wiring.local import Project
+    from penstock.wiring.outcomes import Outcome
 
 ACTIONS = ("list", "show", "export")
 SHOWN_ROWS = 50

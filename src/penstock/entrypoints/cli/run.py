@@ -16,8 +16,8 @@ from penstock.model.runs import Run
 from penstock.model.slots import Generation, Kind, Standing
 
 if TYPE_CHECKING:
-    from penstock.wiring.deliveries import Outcome
     from penstock.wiring.local import Project
+    from penstock.wiring.outcomes import Outcome
 
 READING = "reading"
 """The stage under which a worker tells how far the reading has come (`penstock.runtime.worker`)."""
@@ -59,7 +59,7 @@ def run(options: Namespace, out: Output) -> int:
 def _addresses(project: Project, pipeline: str, files: Sequence[Path], options: Namespace) -> list[str]:
     """The files that were named, in the landing zone; every file of the pipeline where an option speaks of them all."""
     if files or not pipeline:
-        return [project.receive(pipeline, file) for file in files]
+        return project.receive(pipeline, *files) if files else []
     if options.reload or options.hard is not None:
         from penstock.runtime.intake import matches
 
@@ -72,7 +72,8 @@ def runs_of(outcomes: Sequence[Outcome]) -> list[Run]:
     """The runs that speak for what was offered, each once: its own, or for what failed before the one that failed."""
     meant = [item for item in outcomes if not _is_duplicate(item)]
     addresses = {item.generation.slot.address for item in meant}
-    return list({item.run.id: account.about(item.run, addresses) for item in meant if item.run}.values())
+    runs = {item.run.id: item.run for item in meant if item.run}
+    return [account.about(run, addresses) for run in runs.values()]
 
 
 def duplicates_of(outcomes: Sequence[Outcome]) -> list[Generation]:
