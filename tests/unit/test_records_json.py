@@ -61,6 +61,24 @@ def test_values_become_the_text_of_a_field(value, field):
 
 
 @pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ('"b"', '"b"'),
+        ('"-1"', '"-1"'),
+        ('""', '""'),
+        ("-1.50", "-1.50"),
+        ("null", ""),
+        ('["é"]', '["é"]'),
+        ("true", "true"),
+    ],
+)
+def test_a_column_of_json_keeps_texts_as_json(value, field):
+    layout = Layout(("id", "name"), documents=frozenset(["id"]))
+    text = f'{{"id": {value}, "name": "x"}}'
+    assert rows(lines(text, layout)) == rows(array(f"[{text}]", layout)) == [["1", field, "x"]]
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("[1, 2]", "not_object"),

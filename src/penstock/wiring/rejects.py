@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.adapters.files.landing import LANDING
@@ -32,6 +33,16 @@ class Rejects(Deliveries):
             for reject in judged(found, histories):
                 if selection.takes_run(runs[reject.run]) and selection.takes(reject):
                     yield reject
+
+    def outdated(self, rejects: Iterable[Reject]) -> dict[str, int]:
+        """By pipeline, how many of these rows were judged by another definition than the present one."""
+        rows = Counter((reject.pipeline, reject.run) for reject in rejects)
+        found: Counter[str] = Counter()
+        for (pipeline, name), count in rows.items():
+            run = self.ledger.run(name)
+            if run is not None and run.fingerprint not in ("", self.plans[pipeline].fingerprint):
+                found[pipeline] += count
+        return dict(found)
 
     def replay(
         self, selection: Selection, edits: Sequence[Mapping[str, Any]] = (), listener: Listener = ignore

@@ -33,6 +33,7 @@ from penstock.compile.plan import GOOD
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, Suspended
 from penstock.model.faults import point
+from penstock.model.reasons import worded
 from penstock.model.rows import SLOT
 from penstock.model.slots import Generation, Standing
 from penstock.runtime.ports import Landing, Preparation, Prepared
@@ -272,7 +273,7 @@ def _hard(work: Preparation, generation: Generation) -> bool:
 
 
 def _suspended(tally: Tally) -> Suspended:
-    reasons = ", ".join(list(tally.reasons)[:3])
+    reasons = ", ".join(map(worded, list(tally.reasons)[:3]))
     return Suspended(
         f"{tally.quarantined} of {tally.read} rows fail: {reasons}",
         why="the pipeline is hard: it loads a delivery whole or not at all",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def read_rejects(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
             while batch := cursor.fetchmany(_BATCH):
                 for values in batch:
                     found = dict(zip(names, values, strict=True))
-                    found["row"] = json.loads(found["row"]) if found["row"] else None
+                    found["row"] = json.loads(found["row"], parse_float=Decimal) if found["row"] else None
                     yield found
         except duckdb.Error as error:
             raise translated(error, "quarantine") from None

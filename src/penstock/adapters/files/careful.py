@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from penstock.adapters.files.chunk import TOO_LONG, Chunk, Rejected, shape
+from penstock.adapters.files.chunk import Chunk, Rejected, shape
 from penstock.adapters.files.codec import Codec
 from penstock.adapters.files.dialect import Dialect, Limits
 from penstock.adapters.files.framing import Fault, Framing, Run, lines_of, without_end
 from penstock.adapters.files.slabs import Slab
 from penstock.adapters.files.writing import numbered
+from penstock.model.reasons import TOO_LONG
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-TORN = "torn"
-TOO_FEW = "too_few_columns"
-TOO_MANY = "too_many_columns"
-ENCODING = "encoding"
-TOO_LONG = "too_long"
-NULL_BYTE = "null_byte"
-NOT_JSON = "not_json"
-NOT_OBJECT = "not_object"
-DUPLICATE_KEY = "duplicate_key"
-
 SHAPE_LENGTH = 60
 _SAMPLE = 4000  # runs are short in a mask: this much text always fills it
 _RUNS = (

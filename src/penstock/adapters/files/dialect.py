@@ -107,3 +107,5 @@ class Layout:
     dialect: Dialect = Dialect()
     aliases: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
+    documents: frozenset[str] = frozenset()
+    """The columns that hold JSON: in them a JSON text stays one, quotes and all."""

@@ -18,9 +18,9 @@ from functools import lru_cache
 from itertools import compress
 from typing import Any, NamedTuple, Protocol
 
-from penstock.adapters.files.chunk import ENCODING, NULL_BYTE, TOO_FEW, TOO_LONG, TOO_MANY, TORN
 from penstock.adapters.files.dialect import Dialect, Limits
 from penstock.adapters.files.plain import prove
+from penstock.model.reasons import ENCODING, NULL_BYTE, TOO_FEW, TOO_LONG, TOO_MANY, TORN
 
 BATCH = 256
 

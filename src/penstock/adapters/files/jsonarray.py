@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from penstock.adapters.files.chunk import ENCODING, TOO_LONG, Chunk, Rejected, shape
+from penstock.adapters.files.chunk import Chunk, Rejected, shape
 from penstock.adapters.files.codec import Codec
 from penstock.adapters.files.dialect import Dialect, Layout, Limits
 from penstock.adapters.files.framing import Run, encodable, too_long
@@ -21,6 +21,7 @@ from penstock.adapters.files.records import CHUNK_BYTES, open_pieces
 from penstock.adapters.files.unpack import PIECE
 from penstock.adapters.files.writing import numbered
 from penstock.errors import RefusedFile
+from penstock.model.reasons import ENCODING, TOO_LONG
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BATCH = 1000

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from penstock.adapters.files.careful import Place, Reading
-from penstock.adapters.files.chunk import NOT_JSON, TOO_LONG, Chunk
+from penstock.adapters.files.chunk import Chunk
 from penstock.adapters.files.codec import Codec
 from penstock.adapters.files.dialect import Dialect, Layout
 from penstock.adapters.files.framing import Fault, Frames, Run, flaw, too_long
 from penstock.adapters.files.jsonvalues import Flawed, Rows, decoder
 from penstock.adapters.files.records import CHUNK_BYTES, chunks_of, open_slabs, some
 from penstock.adapters.files.unpack import PIECE
+from penstock.model.reasons import NOT_JSON, TOO_LONG
 
 
 def open_json_lines(

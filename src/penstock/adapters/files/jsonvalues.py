@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from penstock.adapters.files.chunk import DUPLICATE_KEY, NOT_JSON, NOT_OBJECT
 from penstock.adapters.files.dialect import Layout
 from penstock.adapters.files.framing import flaw
 from penstock.errors import ContractBroken
+from penstock.model.reasons import DUPLICATE_KEY, NOT_JSON, NOT_OBJECT
 
 SAMPLE = 20
 
@@ -46,7 +46,8 @@ class Rows:
     """Makes rows of objects, and sees to it that these have the declared keys at all."""
 
     def __init__(self, layout: Layout) -> None:
-        self._columns, self._aliases = layout.columns, layout.aliases
+        self._aliases = layout.aliases
+        self._columns = {name: document if name in layout.documents else render for name in layout.columns}
         self._seen = self._strange = 0
 
     def row(self, value: Any, text: str) -> list[str]:
@@ -56,7 +57,7 @@ class Rows:
         named = self._named(value) if self._aliases else value
         if self._seen < SAMPLE:
             self._judge(named)
-        row = [render(named.get(name)) for name in self._columns]
+        row = [text_of(named.get(name)) for name, text_of in self._columns.items()]
         # Only an escape can bring in what the text itself does not hold.
         if "\\u" in text and (reason := flaw("".join(row))):
             raise Flawed(reason)
@@ -85,6 +86,11 @@ def render(value: Any) -> str:
     """A value as the text of a field; null is the empty field."""
     if isinstance(value, str):
         return value
+    return "" if value is None else dump(value)
+
+
+def document(value: Any) -> str:
+    """A value as the text of a field that holds JSON."""
     return "" if value is None else dump(value)
 
 

@@ -13,6 +13,7 @@ from penstock.adapters.files.framing import Grammar, Record, lines_of, record_at
 from penstock.adapters.files.header import SAMPLE, check_widths, order_of
 from penstock.adapters.files.slabs import Slab
 from penstock.errors import ContractBroken, RefusedFile
+from penstock.model.reasons import worded
 
 
 def begin(slabs: Iterator[Slab], layout: Layout, codec: Codec) -> tuple[tuple[str, ...], Place, Iterator[Slab]]:
@@ -66,7 +67,7 @@ def _records(lines: list[str], grammar: Grammar, count: int, *, final: bool) -> 
 def _header(first: _First) -> list[str]:
     record = first.records[-1] if first.records else Record(0, [])
     if record.reason:
-        raise ContractBroken("wrong columns: the header cannot be read", why=f"its record is {record.reason}")
+        raise ContractBroken("wrong columns: the header cannot be read", why=f"its record is {worded(record.reason)}")
     if not record.row:
         raise RefusedFile("the file is empty", why="it holds only blank lines", fix="deliver it again with its records")
     return record.row

@@ -9,6 +9,7 @@ from typing import Any
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import PenstockError
 from penstock.model.fates import Fates
+from penstock.model.reasons import worded
 from penstock.model.runs import Result, Run, RunState, Stage
 from penstock.model.slots import Standing
 
@@ -173,7 +174,7 @@ def _delivery(result: Result, out: Output) -> Iterator[str]:
     mark = out.mark("open" if result.fates.quarantined else "good")
     yield f"  {mark} {name}  {fates(result.fates)}"
     for reason, rows in sorted(result.reasons.items(), key=lambda item: -item[1])[:SHOWN_REASONS]:
-        yield f"      {rows:>6,}  {reason}"
+        yield f"      {rows:>6,}  {worded(reason)}"
     for reason, rows in result.warnings.items():
         yield f"      {rows:>6,}  warning: {reason}"
 

@@ -16,6 +16,7 @@ from penstock.entrypoints.cli.output import Output, command
 from penstock.entrypoints.cli.run import listener, runs_of
 from penstock.errors import UsageError
 from penstock.model.fates import Fates
+from penstock.model.reasons import worded
 from penstock.model.runs import Run
 from penstock.runtime.healing import Selection
 
@@ -100,7 +101,7 @@ def _aside(project: Project, runs: Sequence[Run], out: Output) -> None:
     out.say(f"\n  set aside {len(rejects):,} orders, each with its reasons and its line:")
     for reason, rows in counts.most_common():
         place = f"{first[reason].slot.removeprefix('landing/')} line {first[reason].line}"
-        out.say(f"    {rows:>3} × {reason:<44} e.g. {place}")
+        out.say(f"    {rows:>3} × {worded(reason):<44} e.g. {place}")
 
 
 def counts(project: Project) -> list[tuple[str, int]]:

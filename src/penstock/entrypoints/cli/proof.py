@@ -14,6 +14,7 @@ from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UnknownName, UsageError
+from penstock.model.reasons import worded
 
 if TYPE_CHECKING:
     from penstock.wiring.local import Project
@@ -79,7 +80,7 @@ def _show(trial: Trial, out: Output) -> None:
     text = account.fates(result.fates) if result else ""
     out.say(f"{out.mark('good' if trial.passed else 'bad')} {trial.pipeline}  {Path(trial.file).name}  {text}")
     for reason, rows in result.reasons.items() if result else ():
-        out.say(f"    {rows:>6,}  {reason}")
+        out.say(f"    {rows:>6,}  {worded(reason)}")
     if unlike:
         parts = ", ".join(map(str, trial.parts))
         out.say(f"    table {unlike.table} differs when the file is cut ({parts} parts):")

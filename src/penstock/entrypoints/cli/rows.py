@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli import account
+from penstock.entrypoints.cli.fixes import documents, edited, export, texts
 from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
-from penstock.entrypoints.cli.output import Output, encode
+from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.run import listener, runs_of, tell
-from penstock.errors import StorageUnavailable, UnknownName, UsageError
-from penstock.model.slots import Slot
+from penstock.errors import UnknownName, UsageError
+from penstock.model.reasons import worded
 from penstock.runtime.healing import OPEN, PARKED, Reject, Selection
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 ACTIONS = ("list", "show", "export")
 SHOWN_ROWS = 50
-HEAD = ("pipeline", "run", "slot", "generation", "line", "reasons")
 
 
 def arguments_quarantine(parser: ArgumentParser) -> None:
@@ -66,14 +65,14 @@ def quarantine(options: Namespace, out: Output) -> int:
     with project_of(options) as project:
         rejects = project.rejects(_selection(project, options, about, () if options.all else (OPEN, PARKED)))
         if action == "export":
-            _export(rejects, options.to, out)
+            _export(project, rejects, options.to, out)
         elif out.json:
             for reject in rejects:
                 out.record(reject.as_dict())
         elif action == "show":
             _show(rejects, options.limit, out)
         else:
-            _list(rejects, out)
+            _list(rejects, out, every=options.all)
     return 0
 
 
@@ -82,37 +81,50 @@ def replay(options: Namespace, out: Output) -> int:
     with project_of(options) as project:
         selection = _selection(project, options, options.run or options.pipeline, (OPEN, PARKED))
         began = time.monotonic()
+        rejects = list(project.rejects(selection))
+        _point_out(project.outdated(rejects), out)
         with out.progress("replay") as progress:
-            runs = runs_of(list(_replayed(project, selection, options.fixes, listener(out, progress))))
+            hear = listener(out, progress)
+            runs = runs_of(list(_replayed(project, selection, rejects, options.fixes, hear)))
         if not runs:
             out.say("there is nothing to replay")
         tell(runs, selection.pipeline, out, seconds=time.monotonic() - began)
     return account.exit_code(runs)
 
 
-def _replayed(project: Project, selection: Selection, fixes: str | None, hear: Listener) -> Iterator[Outcome]:
+def _point_out(outdated: Mapping[str, int], out: Output) -> None:
+    """Who replays should know whether another definition judges the rows this time."""
+    for pipeline, rows in outdated.items():
+        were = "1 row was" if rows == 1 else f"{rows:,} rows were"
+        out.say(f"the definition of {pipeline} has changed since {were} rejected: the present one judges now")
+        out.event("definition_changed", pipeline=pipeline, rows=rows)
+
+
+def _replayed(
+    project: Project, selection: Selection, rejects: Sequence[Reject], fixes: str | None, hear: Listener
+) -> Iterator[Outcome]:
     """All that is selected as it is; or, with fixes, the rows that were edited, delivery by delivery."""
-    rejects = list(project.rejects(selection))
     if not rejects:
         return
     if not fixes:
         yield from project.replay(selection, listener=hear)
         return
-    for slot, edits in edited(Path(fixes), rejects).items():
+    for slot, edits in edited(Path(fixes), rejects, documents(project.pipelines)).items():
         lines = tuple(edit["line"] for edit in edits)
         chosen = replace(selection, pipeline=slot.pipeline, slot=slot.address, lines=lines)
         yield from project.replay(chosen, edits, hear)
 
 
-def grouped(rejects: Iterable[Reject]) -> list[tuple[str, str, int, int]]:
-    """Address, reason, rows and first line, the most frequent first."""
-    counts: Counter[tuple[str, str]] = Counter()
-    first: dict[tuple[str, str], int] = {}
+def grouped(rejects: Iterable[Reject]) -> list[tuple[str, str, str, int, int]]:
+    """Address, reason, status, rows and first line, the most frequent first."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    first: dict[tuple[str, str, str], int] = {}
     for reject in rejects:
         for reason in reject.reasons:
-            counts[reject.slot, reason] += 1
-            first.setdefault((reject.slot, reason), reject.line)
-    return [(slot, reason, rows, first[slot, reason]) for (slot, reason), rows in counts.most_common()]
+            group = (reject.slot, worded(reason), reject.status)
+            counts[group] += 1
+            first.setdefault(group, reject.line)
+    return [(*group, rows, first[group]) for group, rows in counts.most_common()]
 
 
 def _selection(project: Project, options: Namespace, about: str | None, status: tuple[str, ...]) -> Selection:
@@ -135,20 +147,25 @@ def _selection(project: Project, options: Namespace, about: str | None, status: 
 def _rule(project: Project, selection: Selection, text: str) -> str:
     """The one reason that a person means by a part of it."""
     reasons = {reason for reject in project.rejects(selection) for reason in reject.reasons}
-    meant = sorted(reason for reason in reasons if text.lower() in reason.lower())
-    if text in meant or len(meant) == 1:
-        return text if text in meant else meant[0]
+    meant = [reason for reason in reasons if text in (reason, worded(reason))]
+    meant = meant or sorted(reason for reason in reasons if text.lower() in f"{reason}\n{worded(reason)}".lower())
+    if len(meant) == 1:
+        return meant[0]
     if not meant:
-        raise UnknownName.among("reason", text, reasons)
-    raise UsageError(f"{len(meant)} reasons contain {text!r}", fix="write more of one: " + "; ".join(meant))
+        raise UnknownName.among("reason", text, map(worded, reasons))
+    fix = "write more of one: " + "; ".join(map(worded, meant))
+    raise UsageError(f"{len(meant)} reasons contain {text!r}", fix=fix)
 
 
-def _list(rejects: Iterable[Reject], out: Output) -> None:
+def _list(rejects: Iterable[Reject], out: Output, *, every: bool) -> None:
+    """Count the rows; of those that wait the status says nothing new, of all of them it does."""
     groups = grouped(rejects)
     if not groups:
-        out.say("no row waits in quarantine")
+        out.say("no row was ever set aside" if every else "no row waits in quarantine")
         return
-    out.table(("delivery", "reason", "rows", "first line"), groups)
+    head = ("delivery", "reason", "status", "rows", "first line")
+    shown = [place for place, name in enumerate(head) if every or name != "status"]
+    out.table([head[place] for place in shown], [[group[place] for place in shown] for group in groups])
     out.say("\npenstock quarantine show RUN   prints the rows")
     out.say("penstock quarantine export --to FILE   writes them, to be edited and replayed")
 
@@ -160,100 +177,15 @@ def _show(rejects: Iterator[Reject], limit: int, out: Output) -> None:
         state = "" if reject.status == OPEN else f"  ({reject.status})"
         out.say(f"{out.paint('bold', f'{reject.slot}:{reject.line}')}  run {reject.run}{state}")
         for reason in reject.reasons:
-            out.say(f"  {out.paint('yellow', reason)}")
-        values = list(reject.row.items()) if reject.row is not None else [("shape", reject.shape)]
-        out.say("  " + "  ".join(f"{name}={'–' if value is None else value}" for name, value in values))
+            out.say(f"  {out.paint('yellow', worded(reason))}")
+        values = texts(reject.row) if reject.row is not None else {"shape": reject.shape}
+        out.say("  " + "  ".join(f"{name}={value or '–'}" for name, value in values.items()))
     more = next(rejects, None) is not None
     out.say(f"{shown:,} row{'' if shown == 1 else 's'}{', and more: --limit 0 shows all' if more else ''}")
 
 
-def _export(rejects: Iterable[Reject], target: str | None, out: Output) -> None:
-    if not target or Path(target).suffix not in (".csv", ".jsonl"):
-        raise UsageError("export writes a .csv or a .jsonl file", fix="penstock quarantine export --to rejected.csv")
-    path = Path(target)
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = _write_csv(rejects, file) if path.suffix == ".csv" else _write_lines(rejects, file)
-    except OSError as error:
-        raise StorageUnavailable("the file cannot be written", at=target, why=error.strerror or "") from error
+def _export(project: Project, rejects: Iterable[Reject], target: str | None, out: Output) -> None:
+    rows = export(rejects, target, documents(project.pipelines))
     out.say(f"{rows:,} row{'' if rows == 1 else 's'} → {target}")
     out.say(f"correct the values, then: penstock replay --fixes {target}")
     out.event("quarantine_exported", rows=rows, file=target)
-
-
-def _write_lines(rejects: Iterable[Reject], file: Any) -> int:
-    rows = 0
-    for rows, reject in enumerate(rejects, 1):  # noqa: B007  the count is the result
-        file.write(encode(reject.as_dict()) + "\n")
-    return rows
-
-
-def _write_csv(rejects: Iterable[Reject], file: Any) -> int:
-    """One column for each name that any row has, behind where the row stands and why."""
-    import csv
-
-    found = list(rejects)
-    names = list(dict.fromkeys(name for reject in found for name in reject.row or ()))
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*HEAD, *names])
-    for reject in found:
-        head = [getattr(reject, name) for name in HEAD[:-1]]
-        writer.writerow([*head, "; ".join(reject.reasons), *(_text((reject.row or {}).get(name)) for name in names)])
-    return len(found)
-
-
-# --- edits -----------------------------------------------------------------------------------------------------------
-
-
-def edited(path: Path, rejects: Iterable[Reject]) -> dict[Slot, list[dict[str, Any]]]:
-    """By delivery, the values that differ from what was exported, each as text as the file would have it."""
-    known = {(reject.slot, reject.line): reject for reject in rejects}
-    found: dict[Slot, list[dict[str, Any]]] = {}
-    for address, line, values in _edits(path):
-        reject = known.get((address, line))
-        if reject is None:
-            raise UsageError(
-                f"line {line} of {address!r} is not among the rejected rows",
-                at=str(path),
-                why="it was healed or superseded, or the place was edited",
-                fix="penstock quarantine export   writes those that are open now",
-            )
-        before = {name: _text(value) for name, value in (reject.row or {}).items()}
-        changed = {name: value for name, value in values.items() if value != before.get(name, "")}
-        if changed:
-            slot = Slot(reject.pipeline, address)
-            found.setdefault(slot, []).append({"slot": address, "line": line, "set": changed})
-    if not found:
-        raise UsageError("no value was changed", at=str(path), fix="edit the file, or replay without --fixes")
-    return found
-
-
-def _edits(path: Path) -> Iterator[tuple[str, int, dict[str, str]]]:
-    """Address, line and values as text of each row of an export."""
-    import csv
-    import json
-
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".jsonl":
-                for record in map(partial(json.loads, parse_float=str, parse_int=str), file):
-                    yield (
-                        record["slot"],
-                        int(record["line"]),
-                        {k: _text(v) for k, v in (record.get("row") or {}).items()},
-                    )
-                return
-            for row in csv.DictReader(file, strict=True):
-                yield row["slot"], int(row["line"]), {k: v or "" for k, v in row.items() if k and k not in HEAD}
-    except FileNotFoundError:
-        fix = "penstock quarantine export --to FILE   writes one"
-        raise UsageError(f"there is no file {str(path)!r}", fix=fix) from None
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        why = f"{type(error).__name__}: it needs the columns slot and line, as it was exported"
-        raise UsageError("the edits cannot be read", at=str(path), why=why, fix="export them again") from error
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
