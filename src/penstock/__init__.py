@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock import errors
+    from penstock.authoring.notices import notify
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.privacy import drop, encrypt, hash, mask, tokenize  # noqa: A004  the words authors look for
     from penstock.authoring.sources import csv, json, json_lines, parquet
@@ -33,6 +34,7 @@ _HOMES = {
     "lake": "authoring.tables",
     "manual": "authoring.triggers",
     "mask": "authoring.privacy",
+    "notify": "authoring.notices",
     "owned": "authoring.tables",
     "parquet": "authoring.sources",
     "postgres": "authoring.tables",
@@ -55,6 +57,7 @@ __all__ = [
     "lake",
     "manual",
     "mask",
+    "notify",
     "owned",
     "parquet",
     "postgres",

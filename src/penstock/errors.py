@@ -176,6 +176,12 @@ class ObjectChanged(Unavailable):
     code = "E303"
 
 
+class ChannelUnavailable(Unavailable):
+    """A message could not be handed over now; it stays in the outbox and is tried again."""
+
+    code = "E306"
+
+
 class LedgerBusy(Unavailable):
     """Another process holds the ledger for longer than the time limit."""
 
@@ -236,6 +242,12 @@ class DestinationAhead(DestinationError):
     """The destination holds a newer generation of a slot than the ledger knows: the ledger is not the one it had."""
 
     code = "E404"
+
+
+class ChannelRefused(PenstockError):
+    """A message's receiver refuses it, or the channel's URL cannot be one: trying again changes nothing."""
+
+    code = "E410"
 
 
 # --- what is missing on this machine -----------------------------------------------------------------------------

@@ -11,10 +11,10 @@ import pytest
 import penstock.errors
 from penstock.entrypoints.cli.account import classes
 from penstock.entrypoints.cli.main import VERBS, make_parser
-from penstock.wiring.settings import KINDS, OTHER_VARIABLES, PLACE_KINDS
+from penstock.wiring.settings import KINDS, NAMED, OTHER_VARIABLES
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
-PLACES = {f"destinations.<name>.{key}" for key in PLACE_KINDS}
+PLACES = {f"{group}.<name>.{key}" for group, kinds in NAMED.items() for key in kinds}
 GENERAL = {"-h", "--help", "--project", "--env", "--json", "-v", "--verbose"}
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from penstock.authoring import endpoints as serving
 from penstock.authoring.endpoints import Endpoint
+from penstock.authoring.notices import DEFAULT, Channel, Notice, notice
 from penstock.authoring.place import Place, here
 from penstock.authoring.privacy import Mark
 from penstock.authoring.rules import CheckSpec, check
@@ -70,6 +71,7 @@ class Pipeline:
         self.normalizations: list[Normalization] = []
         self.loadings: list[Loading] = []
         self.endpoints: list[Endpoint] = []
+        self.notices: list[Notice] = []
         self._places: dict[str, Place] = {}
         with self._at(self.place):
             self._check_head()
@@ -211,6 +213,12 @@ class Pipeline:
             )  # fmt: skip
             serving.distinct((*self.endpoints, endpoint))
             self.endpoints.append(endpoint)
+
+    def notify(self, *, to: Channel | Sequence[Channel], on: str | Sequence[str] = DEFAULT) -> None:
+        """Tell people how runs end: `succeeded`, `failed` (every other end), or parts of it: `partial`, `suspended`,
+        `dead`. `retrying` tells of each attempt that failed while another will follow."""
+        with self._at(here()):
+            self.notices.append(notice(on, to))
 
     # --- checking ------------------------------------------------------------------------------------------------
 

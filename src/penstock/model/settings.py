@@ -52,6 +52,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a channel hears of by the project's settings: which ends of runs, of which pipelines (none named: all)."""
+
+    on: tuple[str, ...] = ()
+    pipelines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one project in one environment."""
 
@@ -78,5 +86,7 @@ class Settings:
     limits: Limits = Limits()
     server: Server = Server()
     destinations: Mapping[str, Place] = field(default_factory=dict)
+    notify: Mapping[str, Announcement] = field(default_factory=dict)
+    """By the channel's name."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting's value comes from, by its dotted name."""

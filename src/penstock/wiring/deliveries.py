@@ -15,15 +15,15 @@ from penstock.model.slots import Acceptance, Delivery, Kind, Slot
 from penstock.runtime.intake import Match, explain, matches
 from penstock.runtime.worker import Listener, Worker, ignore
 from penstock.wiring.names import is_gone
+from penstock.wiring.notices import Telling
 from penstock.wiring.outcomes import Outcome, Outcomes
-from penstock.wiring.parts import Parts
 
 POLL_SECONDS = 0.02
 LOOKED_AT = 50
 """How many of the newest runs are looked through for those whose workers have died; others wait for their leases."""
 
 
-class Deliveries(Parts):
+class Deliveries(Telling):
     """Taking in, working, withdrawing, and clearing up what dead workers left."""
 
     def receive(self, pipeline: str, *paths: Path) -> list[str]:
@@ -104,12 +104,13 @@ class Deliveries(Parts):
         worker = Worker(self.worker_name, self.equipment, listener)
         outcomes = Outcomes(self.ledger)
         waiting = list(acceptances)
-        while waiting := outcomes.unrested(waiting):
-            run = worker.work()
-            if run is None:
-                time.sleep(POLL_SECONDS)
-            else:
-                outcomes.learn(run)
+        with self.telling():
+            while waiting := outcomes.unrested(waiting):
+                run = worker.work()
+                if run is None:
+                    time.sleep(POLL_SECONDS)
+                else:
+                    outcomes.learn(run)
         return [outcomes.of(acceptance) for acceptance in acceptances]
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
@@ -122,8 +123,9 @@ class Deliveries(Parts):
             equipment = replace(equipment, plans={pipeline: equipment.plans[pipeline]})
         worker = Worker(self.worker_name, equipment, listener)
         runs = []
-        while (run := worker.work()) is not None:
-            runs.append(run)
+        with self.telling():
+            while (run := worker.work()) is not None:
+                runs.append(run)
         if any(self.zones.staged()):
             self.sweep()
         return runs

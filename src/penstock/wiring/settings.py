@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from penstock.adapters.secrets import PREFIX, Secrets, dotenv
+from penstock.authoring.notices import WORDS
 from penstock.errors import SettingsError, UsageError, nearest
-from penstock.model.settings import LOCAL, Limits, Place, Retry, Server, Settings
+from penstock.model.settings import LOCAL, Announcement, Limits, Place, Retry, Server, Settings
 
 TABLE = "tool.penstock"
 VARIABLE = "PENSTOCK_"
@@ -43,6 +44,20 @@ def truth(value: Any) -> bool:
     if str(value).lower() not in words:
         raise ValueError("true or false")
     return words[str(value).lower()]
+
+
+def words(*known: str) -> Kind:
+    """A list of words, of these or of any."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        found = (value,) if isinstance(value, str) else value
+        if not isinstance(found, list | tuple) or not all(isinstance(word, str) for word in found):
+            raise ValueError("a list of words")
+        if known and not set(found) <= set(known):
+            raise ValueError(f"some of {', '.join(known)}")
+        return tuple(found)
+
+    return parse
 
 
 def count(least: int) -> Kind:
@@ -108,6 +123,10 @@ KINDS: dict[str, Kind] = {
 # The settings of each destination, `destinations.<name>.…`.
 PLACE_KINDS: dict[str, Kind] = {"url": text, "foreign_keys": truth}
 GROUPS = {key.partition(".")[0] for key in KINDS if "." in key}
+# The settings of each channel, `notify.<name>.…`.
+NOTIFY_KINDS: dict[str, Kind] = {"on": words(*WORDS), "pipelines": words()}
+NAMED = {"destinations": PLACE_KINDS, "notify": NOTIFY_KINDS}
+_EXAMPLES = {"destinations": 'url = "postgresql://…"', "notify": 'on = ["failed"]'}
 
 
 def find_project(start: Path) -> Path:
@@ -234,8 +253,8 @@ def _variable_layer(variables: Mapping[str, str]) -> Iterator[tuple[str, Any, st
 
 def _table_layer(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any, str]]:
     for name, value in table.items():
-        if name == "destinations" and isinstance(value, dict):
-            yield from _destinations(value, origin)
+        if name in NAMED and isinstance(value, dict):
+            yield from _named(name, value, origin)
         elif name in GROUPS and isinstance(value, dict):
             for inner, setting in value.items():
                 yield _known(f"{name}.{inner}", origin), setting, origin
@@ -243,24 +262,24 @@ def _table_layer(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, A
             yield _known(name, origin), value, origin
 
 
-def _destinations(table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any, str]]:
-    for name, place in table.items():
-        if not isinstance(place, dict):
+def _named(group: str, table: Mapping[str, Any], origin: str) -> Iterator[tuple[str, Any, str]]:
+    for name, settings in table.items():
+        if not isinstance(settings, dict):
             raise SettingsError(
-                f"destination {name!r} is not a table with a url",
+                f"{group}.{name} is not a table",
                 at=f"{origin} in pyproject.toml",
-                fix=f'[tool.penstock.destinations.{name}]   url = "postgresql://…"',
+                fix=f"[{TABLE}.{group}.{name}]   {_EXAMPLES[group]}",
             )
-        for key, value in place.items():
-            if key not in PLACE_KINDS:
-                what = f"a destination has no setting {key!r}"
-                raise SettingsError(what, at=f"{origin} in pyproject.toml", fix=nearest(key, PLACE_KINDS))
-            yield f"destinations.{name}.{key}", value, origin
+        for key, value in settings.items():
+            if key not in NAMED[group]:
+                what = f"there is no setting {key!r} in {group}.{name}"
+                raise SettingsError(what, at=f"{origin} in pyproject.toml", fix=nearest(key, NAMED[group]))
+            yield f"{group}.{name}.{key}", value, origin
 
 
 def _known(key: str, origin: str) -> str:
     if key not in KINDS:
-        known = [*KINDS, "destinations", "env"]
+        known = [*KINDS, *NAMED, "env"]
         raise SettingsError(f"there is no setting {key!r}", at=f"{origin} in pyproject.toml", fix=nearest(key, known))
     return key
 
@@ -275,7 +294,8 @@ def _parsed(key: str, value: Any, origin: str) -> Any:
 
 
 def _kind(key: str) -> Kind:
-    return PLACE_KINDS[key.rpartition(".")[2]] if key.startswith("destinations.") else KINDS[key]
+    group, _, rest = key.partition(".")
+    return NAMED[group][rest.rpartition(".")[2]] if group in NAMED else KINDS[key]
 
 
 def _record(folder: Path, environment: str, values: dict[str, Any], origins: dict[str, str]) -> Settings:
@@ -283,8 +303,6 @@ def _record(folder: Path, environment: str, values: dict[str, Any], origins: dic
     apart = Path() if environment == LOCAL else Path(".penstock", "env", environment)
     own = {"project": folder.name, **{key: value for key, value in values.items() if "." not in key}}
     store, zones = own.pop("store", apart if apart.parts else ".penstock"), own.pop("zones", apart)
-    names = {key.rpartition(".")[0] for key in values if key.startswith("destinations.")}
-    places = {name.partition(".")[2]: Place(**_below(name, values)) for name in sorted(names)}
     return Settings(
         folder=folder,
         environment=environment,
@@ -293,10 +311,17 @@ def _record(folder: Path, environment: str, values: dict[str, Any], origins: dic
         retry=Retry(**_below("retry", values)),
         limits=Limits(**_below("limits", values)),
         server=Server(**_below("server", values)),
-        destinations=places,
+        destinations={name: Place(**found) for name, found in _each("destinations", values)},
+        notify={name: Announcement(**found) for name, found in _each("notify", values)},
         origins={**dict.fromkeys(KINDS, "default"), **origins},
         **own,
     )
+
+
+def _each(group: str, values: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The settings of each name in a group."""
+    for name in sorted({key.rpartition(".")[0] for key in values if key.startswith(group + ".")}):
+        yield name.partition(".")[2], _below(name, values)
 
 
 def _below(group: str, values: Mapping[str, Any]) -> dict[str, Any]:

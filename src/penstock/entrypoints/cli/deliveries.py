@@ -12,6 +12,7 @@ from penstock.entrypoints.cli.lookup import RECENT_RUNS, one_of, project_of, run
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.run import listener, runs_of, tell
 from penstock.errors import UnknownName, UsageError
+from penstock.model.messages import MessageState
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
 
@@ -55,10 +56,13 @@ def arguments_redrive(parser: ArgumentParser) -> None:
     """The arguments of `redrive`."""
     parser.add_argument("runs", nargs="*", metavar="RUN", help="which runs (default: all that are dead)")
     parser.add_argument("--drop", action="store_true", help="give the work up instead")
+    parser.add_argument("--messages", action="store_true", help="send messages again that no channel took")
 
 
 def redrive(options: Namespace, out: Output) -> int:
     """Send runs on their way again: a dead one from the start, a suspended one without its rejected rows."""
+    if options.messages:
+        return _resend(options, out)
     with project_of(options) as project:
         wanted = [_stopped(run_of(project, name)) for name in options.runs] or _dead(project)
         if options.drop and not options.runs:
@@ -76,6 +80,17 @@ def redrive(options: Namespace, out: Output) -> int:
         if runs:
             tell(runs, runs[0].pipeline, out, seconds=time.monotonic() - began)
     return account.exit_code(runs)
+
+
+def _resend(options: Namespace, out: Output) -> int:
+    with project_of(options) as project:
+        count = project.ledger.resend(datetime.now(UTC))
+        with project.telling():
+            pass
+        dead = len(project.ledger.messages([MessageState.DEAD]))
+    out.say(f"{count:,} message{'' if count == 1 else 's'} sent again{f', {dead:,} in vain' if dead else ''}")
+    out.event("messages_resent", messages=count, dead=dead)
+    return 1 if dead else 0
 
 
 def _dead(project: Project) -> list[Run]:

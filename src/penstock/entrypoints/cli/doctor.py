@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.adapters.secrets import PRIVACY_KEY, destination_url, is_exposed, privacy_keys
-from penstock.entrypoints.cli.lookup import folder_of
+from penstock.entrypoints.cli.lookup import folder_of, one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import PenstockError, SetupError
 from penstock.model.settings import LOCAL, Settings
@@ -41,6 +41,9 @@ class Finding:
 def arguments_doctor(parser: ArgumentParser) -> None:
     """The arguments of `doctor`."""
     parser.add_argument("--privacy", metavar="FILE", help="propose privacy marks for the columns of a file")
+    parser.add_argument(
+        "--notify", metavar="CHANNEL", nargs="?", const="", help="send a message to a channel (default: to each)"
+    )
 
 
 def doctor(options: Namespace, out: Output) -> int:
@@ -49,6 +52,8 @@ def doctor(options: Namespace, out: Output) -> int:
         from penstock.entrypoints.cli.proposal import show_marks
 
         return show_marks(Path(options.privacy), out)
+    if options.notify is not None:
+        return _try_channels(options, out)
     try:
         settings = wiring.read(folder_of(options), options.env)
         looking = examine(settings, wiring.process_variables())
@@ -77,6 +82,7 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> Iterator[Findin
     yield _tried("pipelines", lambda: pipelines.update(_load(settings.folder)), lambda: ", ".join(pipelines))
     yield from keys(settings, variables, pipelines)
     yield from destinations(settings, variables, pipelines)
+    yield from channels(settings, pipelines)
     yield _tried("ledger", lambda: _open(settings), lambda: str(settings.store))
 
 
@@ -145,6 +151,33 @@ def destinations(
     for name, target in targets.items():
         if target.kind == "postgres":
             yield _tried(name, partial(ask, name), lambda: "PostgreSQL answers")
+
+
+def channels(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Iterator[Finding]:
+    """Whether it is known where each channel leads. Nothing is sent."""
+    from penstock.wiring.local import Project
+    from penstock.wiring.notices import channels as named
+
+    project = Project(settings)
+    for name in named(settings, pipelines):
+        yield _tried(f"notify {name}", partial(project.open_channel, name), lambda: "penstock doctor --notify tries it")
+    project.close()
+
+
+def _try_channels(options: Namespace, out: Output) -> int:
+    """Send a message to each channel, and say what became of it."""
+    from penstock.wiring.notices import channels as named
+
+    with project_of(options) as project:
+        names = named(project.settings, project.pipelines)
+        if options.notify:
+            names = [one_of("channel", options.notify, names)]
+        found = [_tried(name, partial(project.try_channel, name), lambda: "took a message") for name in names]
+    for finding in found:
+        _show(finding, out)
+    if not found:
+        out.say('nobody is told of anything: add notify(to=ps.notify("team")) to a pipeline')
+    return 1 if any(finding.outcome == "bad" for finding in found) else 0
 
 
 def _ask(url: str) -> None:

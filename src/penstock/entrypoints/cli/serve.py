@@ -105,6 +105,7 @@ def _work(project: Project, way: _Way, out: Output, edits: _Edits | None = None)
             _stopped_by_signals(supervisor),
             _told(project, out),
             _looking(supervisor, edits),
+            project.telling_meanwhile(),
             web(project, way.port, patient=way.patient) as url,
         ):
             _announce(project, way.word, url, out)

@@ -14,6 +14,7 @@ from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UnknownName
 from penstock.model.events import Event
+from penstock.model.messages import MessageState
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
 
@@ -70,6 +71,7 @@ def status(options: Namespace, out: Output) -> int:
         for item in found:
             out.record(facts(item))
         _print(project, found, out)
+        _print_unsent(project.ledger, out)
     return 1 if options.check and not all(item.well for item in found) else 0
 
 
@@ -152,6 +154,21 @@ def _print(project: Project, found: Sequence[Health], out: Output) -> None:
             out.say(f"      {trouble.slot}  run {trouble.run}  {trouble.standing}: {text}")
     if found and not all(item.well for item in found):
         out.say("\npenstock logs RUN tells what happened; penstock redrive sends dead and suspended work on its way.")
+
+
+def _print_unsent(ledger: Ledger, out: Output) -> None:
+    """Messages that no channel has taken yet, or will."""
+    unsent = ledger.messages([MessageState.WAITING, MessageState.DEAD], limit=RECENT)
+    for channel in sorted({item.channel for item in unsent}):
+        mine = [item for item in unsent if item.channel == channel]
+        dead = sum(item.state is MessageState.DEAD for item in mine)
+        error = next((item.error for item in mine if item.error), None) or {}
+        out.record({"channel": channel, "waiting": len(mine) - dead, "dead": dead, "error": dict(error)})
+        text = f"{len(mine) - dead:,} messages wait, {dead:,} are dead"
+        why = f"{error.get('code', '')} {error.get('message', '')}: {error.get('why', '')}" if error else ""
+        out.say(f"  {out.mark('bad' if dead else 'open')} notify {channel:<13} {text}{' · ' if why else ''}{why}")
+    if any(item.state is MessageState.DEAD for item in unsent):
+        out.say("penstock doctor --notify tries the channels; penstock redrive --messages sends them again.")
 
 
 # --- logs ----------------------------------------------------------------------------------------------------------
