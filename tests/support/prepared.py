@@ -15,7 +15,7 @@ from penstock.adapters.duckdb.session import Key, Resources
 from penstock.adapters.files.landing import FolderLanding
 from penstock.compile.plan import compile_pipeline
 from penstock.model.runs import Result
-from penstock.model.slots import Generation, Kind, Slot
+from penstock.model.slots import Generation, Kind, Member, Slot, vector
 from penstock.runtime.ports import Input, Preparation, Prepared
 
 KEY = Key("k1", b"p" * 32)
@@ -47,6 +47,18 @@ class Bench:
                 )
             )
         return self.run(generations)
+
+    def join(self, number: int = 1, **files: str | bytes) -> Result:
+        """Run files as the inputs of one generation (source → content)."""
+        members = []
+        for name, content in files.items():
+            address = f"landing/{name}-{number}.csv"
+            self.landing.store(content.encode() if isinstance(content, str) else content, address)
+            members.append(Member(name, address, self.landing.content(address)))
+        slot = Slot(self.pipeline.name, "key/all")
+        generation = Generation(slot, number, Kind.DELIVERY, number, NOW, vector(members), members=tuple(members))
+        (result,) = self.run([generation])
+        return result
 
     def run(self, generations: list[Generation]) -> list[Result]:
         resources = Resources(self.folder / "scratch", threads=self.threads, chunk_bytes=self.chunk_bytes)

@@ -38,6 +38,8 @@ class Reject:
     shape: str | None = None
     byte_start: int | None = None
     byte_end: int | None = None
+    member: str = ""
+    """The input that it comes from, of a delivery with several."""
     attempt: int = 1
     """How often this line has been tried: 1 for a delivery's own reject."""
     status: str = OPEN

@@ -76,6 +76,15 @@ class Prepared:
     staged: tuple[Staged, ...] = field(default=())
 
 
+class Tables(Protocol):
+    """Tables that pipelines have loaded, as other pipelines read them."""
+
+    def extract(self, table: str, slots: Sequence[Slot], path: Path) -> None:
+        """Write a table's rows of these slots, of one pipeline, to a Parquet file: the table's columns without the row
+        identity, in its order."""
+        ...
+
+
 class Engine(Protocol):
     """Runs a plan's transformation. The only place that sees rows before they are clean."""
 

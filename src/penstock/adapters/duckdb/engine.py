@@ -27,7 +27,6 @@ from penstock.adapters.duckdb.whole import (
 )
 from penstock.adapters.files.dialect import Limits
 from penstock.adapters.scratch import Scratch
-from penstock.authoring.pipeline import SOURCE
 from penstock.compile.masks import Masks
 from penstock.compile.plan import GOOD
 from penstock.compile.sql import quote_identifier, quote_literal
@@ -36,7 +35,7 @@ from penstock.model.faults import point
 from penstock.model.reasons import worded
 from penstock.model.rows import SLOT
 from penstock.model.slots import Generation, Standing
-from penstock.runtime.ports import Landing, Preparation, Prepared
+from penstock.runtime.ports import Landing, Preparation, Prepared, Tables
 
 LIMITS = Limits()
 
@@ -45,22 +44,43 @@ class DuckEngine:
     """The engine of one machine. Holds no state between runs."""
 
     def __init__(
-        self, landing: Landing, zones: Path, resources: Resources, key: Key | None = None, limits: Limits = LIMITS
+        self,
+        landing: Landing,
+        zones: Path,
+        resources: Resources,
+        key: Key | None = None,
+        limits: Limits = LIMITS,
+        tables: Tables | None = None,
     ) -> None:
+        """`tables` gives the rows of other pipelines' tables to those that read them."""
         self.landing, self.zones, self.resources, self.key, self.limits = landing, zones, resources, key, limits
+        self.tables = tables
 
     def prepare(self, work: Preparation) -> Prepared:
         """See `penstock.runtime.ports.Engine`."""
         with closing(Scratch(self.resources.scratch)) as scratch:
             resources = replace(self.resources, scratch=scratch.folder)
-            with closing(_Preparing(self, resources, work)) as preparing:
+            if work.plan.members:
+                from penstock.adapters.duckdb.several import Several
+
+                with closing(Several(self, resources, work)) as several:
+                    return several.run()
+            with closing(Preparing(self, resources, work)) as preparing:
                 return preparing.run()
 
 
-class _Preparing:
+class Preparing:
     """One attempt's way through its inputs."""
 
-    def __init__(self, engine: DuckEngine, resources: Resources, work: Preparation) -> None:
+    def __init__(
+        self,
+        engine: DuckEngine,
+        resources: Resources,
+        work: Preparation,
+        session: Session | None = None,
+        files: Iterator[int] | None = None,
+    ) -> None:
+        """`session` and `files` (numbers of files) are those of others who write to the same attempt's folders."""
         self.work, self.plan, self.key, self.resources = work, work.plan, engine.key, resources
         self.place = engine.zones, Path(work.plan.pipeline) / work.run / str(work.attempt)
         self.late = rejects_late(work.plan)
@@ -69,23 +89,28 @@ class _Preparing:
         self.tallies = {
             item.ordinal: Tally(item.generation, item.ordinal, _hard(work, item.generation)) for item in work.inputs
         }
-        self.files = itertools.count()
-        self.lane = self._lane(resources)
+        self.files = itertools.count() if files is None else files
+        self.lane = self._lane(resources, session)
         self.session, self.relations, self.staging = self.lane.session, self.lane.relations, self.lane.staging
 
-    def _lane(self, resources: Resources) -> Lane:
-        """A session of its own, whose files are numbered with those of the others."""
-        session = Session(resources, key=self.key, run_time=self.work.run_time)
-        if self.plan.reading.encrypts and self.key is not None:
-            session.enable_encryption(self.key)
+    def _lane(self, resources: Resources, session: Session | None = None) -> Lane:
+        """A session, by default of its own, whose files are numbered with those of the others."""
+        session = session or self._session(resources)
         zones, place = self.place
         published = any(target.kind == "lake" for target in self.plan.targets)
         staging = Staging(session, zones / "staging" / place, PACKED if published else PLAIN, self.files)
         quarantine = Quarantine(session, self.work, zones / "quarantine" / place, self.files)
         good = Spill(session, set(self.plan.spilled), self.resources.scratch / "good")
         lane = Lane(session, self.plan, staging, quarantine, good, resources.scratch)
-        lane.name_slots(self.tallies.values())
+        if self.tallies:
+            lane.name_slots(self.tallies.values())
         return lane
+
+    def _session(self, resources: Resources) -> Session:
+        session = Session(resources, key=self.key, run_time=self.work.run_time)
+        if self.key is not None and any(plan.reading.encrypts for plan in self.plan.inputs):
+            session.enable_encryption(self.key)
+        return session
 
     def close(self) -> None:
         self.session.close()
@@ -144,21 +169,37 @@ class _Preparing:
         self._stop_and_suspend(tallies, self._chunk_sources(GOOD))
         self.lane.separate(tallies)
         self.lane.stage(tallies, chunked=True)
-        self._wide(tallies, self._chunk_sources(GOOD))
+        self.wide(tallies, self._chunk_sources(GOOD))
         self.session.run("DELETE FROM main._late")
 
     def _long(self, batch: Batch, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """A delivery in parts. Rows that only the whole can reject are found first, in a pass of their own."""
         if self.late:
-            seen = Spill(self.session, late_relations(self.plan), self.resources.scratch / "seen")
-            for number, part in enumerate(parts):
-                self.lane.read(part, tallies, count=False)
-                self.relations.source(late=False)
-                self.lane.steps()
-                seen.add("", number)
+            seen = self.look(parts, tallies, late_relations(self.plan))
             find_late(self.session, self.plan, seen.sources(), tallies)
             seen.clear()
             parts = self.feed.parts(batch)
+        start = self.staging.mark()
+        good = self.carry(parts, tallies)
+        if not all(tally.good for tally in tallies.values()):
+            self.staging.rollback(start)
+            return
+        self.wide(tallies, good.sources())
+        good.clear()
+        self.session.run("DELETE FROM main._late")
+
+    def look(self, parts: Iterator[Part], tallies: dict[int, Tally], relations: set[str]) -> Spill:
+        """A first pass over a delivery, which keeps these relations as they are before anything late is rejected."""
+        seen = Spill(self.session, relations, self.resources.scratch / "seen")
+        for number, part in enumerate(parts):
+            self.lane.read(part, tallies, count=False)
+            self.relations.source(late=False)
+            self.lane.steps()
+            seen.add("", number)
+        return seen
+
+    def carry(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> Spill:
+        """The pass that counts: each part is judged, accounted for and staged; what wide steps read is kept."""
         start, good = self.staging.mark(), self.lane.good
         if self.lanes > 1:
             self._side_by_side(parts, tallies)
@@ -168,12 +209,7 @@ class _Preparing:
                 self._told()
         self._combine(start, tallies)
         self._stop_and_suspend(tallies, good.sources())
-        if not all(tally.good for tally in tallies.values()):
-            self.staging.rollback(start)
-            return
-        self._wide(tallies, good.sources())
-        good.clear()
-        self.session.run("DELETE FROM main._late")
+        return good
 
     def _side_by_side(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """Every core works on a part of its own. What the lanes wrote and counted is put together in order."""
@@ -223,7 +259,7 @@ class _Preparing:
             combined = f"SELECT * EXCLUDE ({SLOT}) FROM ({table.combine})"
             tally.rows[table.spec.name] = self.staging.replace(table.spec.name, combined, since=start)
 
-    def _wide(self, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
+    def wide(self, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
         """Slot-level steps, checks and tables, delivery by delivery."""
         if all(step.chunked for step in self.plan.steps):
             return
@@ -263,7 +299,7 @@ class _Preparing:
         return [(text, count) for (text, _), count in zip(counts, found, strict=True) if count]
 
     def _chunk_sources(self, prefix: str) -> dict[str, str]:
-        names = (SOURCE, *(step.name for step in self.plan.steps if step.chunked))
+        names = (self.plan.relation, *(step.name for step in self.plan.steps if step.chunked))
         return {name: f"chunk.{quote_identifier(prefix + name)}" for name in names}
 
 

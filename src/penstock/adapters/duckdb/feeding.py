@@ -106,7 +106,7 @@ class Feed:
         return Batch(tuple(tally for tally, _ in chunks), JoinedPart(chunks, self.plan))
 
     def _small(self, tally: Tally) -> bool:
-        content = tally.generation.content
+        content = tally.content
         return self.plan.source.format != "parquet" and content is not None and content.size <= self.most
 
     def _take(self, tally: Tally) -> list[Chunk]:
@@ -153,9 +153,9 @@ class Feed:
 
     def _check_content(self, tally: Tally, sha256: str) -> None:
         """What was read must be what was accepted."""
-        content = tally.generation.content
+        content = tally.content
         if content and sha256 != content.sha256:
-            tally.end(Standing.REFUSED, _changed(tally.generation.slot.address))
+            tally.end(Standing.REFUSED, _changed(tally.address))
 
     @cached_property
     def _layout(self) -> Layout:
@@ -173,7 +173,7 @@ class Feed:
         return open_records(stream, layout, chunk_bytes=size, base=base, digest=digest, careful=careful)
 
     def _open(self, tally: Tally) -> BinaryIO | None:
-        address = tally.generation.slot.address
+        address = tally.address
         try:
             return self.landing.open(address)
         except UnknownName:
@@ -181,9 +181,9 @@ class Feed:
             return None
 
     def _parquet(self, tally: Tally) -> Iterator[Part]:
-        content = tally.generation.content
-        if self.landing.content(tally.generation.slot.address) != content:
-            tally.end(Standing.REFUSED, _changed(tally.generation.slot.address))
+        content = tally.content
+        if self.landing.content(tally.address) != content:
+            tally.end(Standing.REFUSED, _changed(tally.address))
             return
         stream = self._open(tally)
         if stream is None:

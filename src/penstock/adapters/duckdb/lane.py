@@ -66,7 +66,7 @@ class Lane:
     def read(self, part: Part, tallies: dict[int, Tally], *, count: bool = True) -> list[RejectedRow]:
         """Read a part and count its records; returns those that never became rows."""
         self.relations.start()
-        rejected = part.read_into(self.session, self.relations.masks["source"].expressions, self.scratch)
+        rejected = part.read_into(self.session, self.relations.masks[self.plan.relation].expressions, self.scratch)
         self.relations.reject(rejected)
         for ordinal, (records, last_line) in part.records.items() if count else ():
             tallies[ordinal].read += records

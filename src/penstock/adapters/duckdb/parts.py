@@ -67,7 +67,7 @@ class ChunkPart:
 
     def _careful(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
         again = recheck(self.chunk, base=self.tally.base)
-        _agree(again.records, 0, self.chunk.records, self.tally.generation.slot.address)
+        _agree(again.records, 0, self.chunk.records, self.tally.address)
         return self._numbered(session, masks, scratch, again)
 
     def _rows(self, rejected: Sequence[Rejected]) -> list[RejectedRow]:
@@ -80,7 +80,7 @@ class ChunkPart:
         )
         rows = _read(session, create, chunk, self.plan, scratch)
         session.run(SOURCE_IS_READ)
-        _agree(rows, len(chunk.rejected), chunk.records, self.tally.generation.slot.address)
+        _agree(rows, len(chunk.rejected), chunk.records, self.tally.address)
         return self._rows(chunk.rejected)
 
     def _plain(self, session: Session, masks: Sequence[str], scratch: Path) -> list[int] | None:
@@ -212,7 +212,7 @@ class ParquetPart:
             f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
         )
         session.run(SOURCE_IS_READ)
-        _agree(rows, 0, self.records[self.tally.ordinal][0], self.tally.generation.slot.address)
+        _agree(rows, 0, self.records[self.tally.ordinal][0], self.tally.address)
         return []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from penstock.adapters.duckdb.relations import kept_values
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.staging import persist
+from penstock.authoring.pipeline import SOURCE
 from penstock.compile.sql import quote_literal
 from penstock.errors import StorageUnavailable
 from penstock.model.faults import point
@@ -63,6 +64,11 @@ class Quarantine:
             for folder in (self.folder, *list(self.folder.parents)[:3]):
                 persist(folder)
 
+    @property
+    def _member(self) -> str:
+        """The name of the input, where there are several."""
+        return "" if self.work.plan.relation == SOURCE else self.work.plan.relation
+
     def _rows(self) -> str:
         later = self.session.number(
             "SELECT count(*) FROM chunk._rejected WHERE kept IS NULL AND shape IS NULL AND byte_start IS NULL"
@@ -74,7 +80,8 @@ class Quarantine:
         return f"""
             SELECT {quote_literal(self.work.plan.pipeline)} AS pipeline, {quote_literal(self.work.run)} AS run,
                    {self.work.attempt} AS attempt, o.address AS slot, o.number AS generation,
-                   r.{ROW} - o.base AS line, r.reasons, r.shape, r.byte_start, r.byte_end, {row} AS row
+                   {quote_literal(self._member)} AS member, r.{ROW} - o.base AS line, r.reasons, r.shape,
+                   r.byte_start, r.byte_end, {row} AS row
             FROM (SELECT {SLOT}, {ROW}, list_sort(list_distinct(flatten(list(reasons)))) AS reasons,
                          any_value(shape) AS shape, any_value(byte_start) AS byte_start,
                          any_value(byte_end) AS byte_end, any_value(kept) AS kept

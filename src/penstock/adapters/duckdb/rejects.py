@@ -12,7 +12,7 @@ import duckdb
 
 from penstock.adapters.duckdb.session import translated
 
-_COLUMNS = "pipeline, run, slot, generation, line, reasons, shape, byte_start, byte_end, row"
+_COLUMNS = "pipeline, run, slot, generation, member, line, reasons, shape, byte_start, byte_end, row"
 _BATCH = 1000
 
 
@@ -23,7 +23,7 @@ def read_rejects(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     with duckdb.connect() as connection:
         try:
             cursor = connection.execute(
-                f"SELECT {_COLUMNS} FROM read_parquet($1) ORDER BY slot, generation, line",
+                f"SELECT {_COLUMNS} FROM read_parquet($1) ORDER BY slot, generation, member, line",
                 [[str(file) for file in files]],
             )
             names = [part.strip() for part in _COLUMNS.split(",")]

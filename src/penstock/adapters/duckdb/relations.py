@@ -12,7 +12,6 @@ from typing import Any
 from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
-from penstock.authoring.pipeline import SOURCE
 from penstock.compile.masks import Masks, reason_list
 from penstock.compile.plan import GOOD, Plan, StepPlan
 from penstock.compile.reading import CAST, SHAPE
@@ -38,13 +37,15 @@ class Relations:
     def __init__(self, session: Session, plan: Plan) -> None:
         self.session, self.plan = session, plan
         self.masks = {relation: Masks(rules) for relation, rules in plan.rules.items()}
-        self.masks.setdefault(SOURCE, Masks(()))
-        session.run("CREATE SCHEMA chunk")
-        session.run("CREATE SCHEMA slot")
+        self.masks.setdefault(plan.relation, Masks(()))
+        self.root = f"chunk.{quote_identifier(plan.relation)}"
+        session.run("CREATE SCHEMA IF NOT EXISTS chunk")
+        session.run("CREATE SCHEMA IF NOT EXISTS slot")
         session.run(
-            "CREATE TABLE main._slots (ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER)"
+            "CREATE TABLE IF NOT EXISTS main._slots "
+            "(ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER)"
         )
-        session.run(f"CREATE TABLE main._late ({SLOT} INTEGER, {ROW} BIGINT, reason VARCHAR)")
+        session.run(f"CREATE TABLE IF NOT EXISTS main._late ({SLOT} INTEGER, {ROW} BIGINT, reason VARCHAR)")
         session.run("SET search_path = 'chunk'")
 
     # --- source --------------------------------------------------------------------------------------------------
@@ -63,8 +64,8 @@ class Relations:
             )
 
     def source(self, *, late: bool) -> None:
-        """Define `source` over `chunk._source`: rows that were read, are of their types and pass their checks."""
-        tests = self.masks[SOURCE]
+        """Define the source over `chunk._source`: rows that were read, are of their types and pass their checks."""
+        tests = self.masks[self.plan.relation]
         failing = tests.failing()
         typed = self.plan.reading.typed
         casts = [
@@ -84,7 +85,7 @@ class Relations:
         kept = ", ".join(quote_identifier(name) for name in self.plan.reading.kept)
         outside = f" AND {ROW} NOT IN (SELECT {ROW} FROM main._late)" if late else ""
         self.session.run(
-            f"CREATE OR REPLACE VIEW chunk.source AS SELECT {ROW}, {SLOT}, {kept} FROM chunk._source "
+            f"CREATE OR REPLACE VIEW {self.root} AS SELECT {ROW}, {SLOT}, {kept} FROM chunk._source "
             f"WHERE {CAST} = 0 AND NOT ({failing}){outside}"
         )
 
@@ -164,10 +165,10 @@ class Relations:
         """Define the `_good_` views: without the rows that any step rejected, and without the slots in `out`."""
         self.session.run(f"CREATE OR REPLACE TABLE chunk._bad AS SELECT DISTINCT {ROW} FROM chunk._rejected")
         conditions = [f"{SLOT} NOT IN ({', '.join(map(str, out))})"] if out else []
-        if self.session.number(f"SELECT count(*) FROM chunk._bad b SEMI JOIN chunk.source s USING ({ROW})"):
+        if self.session.number(f"SELECT count(*) FROM chunk._bad b SEMI JOIN {self.root} s USING ({ROW})"):
             conditions.append(f"{ROW} NOT IN (SELECT {ROW} FROM chunk._bad)")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        for relation in (SOURCE, *(step.name for step in self.plan.steps if step.chunked)):
+        for relation in (self.plan.relation, *(step.name for step in self.plan.steps if step.chunked)):
             name = quote_identifier(relation)
             self.session.run(
                 f"CREATE OR REPLACE VIEW chunk.{quote_identifier(GOOD + relation)} AS SELECT * FROM chunk.{name}{where}"
@@ -186,7 +187,7 @@ class Relations:
             tallies[ordinal].reasons[reason] += count
         filtered = self._filtered()
         for ordinal, count in self.session.rows(
-            f"SELECT {SLOT}, count(*) FROM chunk.source ANTI JOIN chunk._bad USING ({ROW}) GROUP BY 1"
+            f"SELECT {SLOT}, count(*) FROM {self.root} ANTI JOIN chunk._bad USING ({ROW}) GROUP BY 1"
         ):
             tallies[ordinal].filtered += filtered.get(ordinal, 0)
             tallies[ordinal].kept += count - filtered.get(ordinal, 0)
@@ -204,7 +205,7 @@ class Relations:
         ends = {table.relation for table in self.plan.tables if table.chunked} | set(self.plan.spilled)
         arrivals = " UNION ALL ".join(f"SELECT {ROW} FROM chunk.{quote_identifier(end)}" for end in sorted(ends))
         rows: list[tuple[Any, ...]] = self.session.rows(
-            f"SELECT {SLOT}, count(*) FROM chunk.source ANTI JOIN chunk._bad USING ({ROW}) "
+            f"SELECT {SLOT}, count(*) FROM {self.root} ANTI JOIN chunk._bad USING ({ROW}) "
             f"ANTI JOIN ({arrivals}) AS arrived USING ({ROW}) GROUP BY 1"
         )
         return dict(rows)

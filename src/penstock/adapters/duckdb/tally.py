@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from penstock.errors import PenstockError
 from penstock.model.fates import Fates
 from penstock.model.runs import Result
-from penstock.model.slots import Generation, Standing
+from penstock.model.slots import Content, Generation, Member, Standing
 
 
 @dataclass(slots=True)
@@ -31,10 +31,24 @@ class Tally:
     checksums: Counter[str] = field(default_factory=Counter)
     standing: Standing = Standing.PREPARED
     error: PenstockError | None = None
+    member: Member | None = None
+    """The input that it counts, of a generation with several."""
+    offset: int = 0
+    """Where that input's rows begin in the slot's range."""
 
     @property
     def base(self) -> int:
-        return self.generation.slot.base
+        return self.generation.slot.base + self.offset
+
+    @property
+    def address(self) -> str:
+        """The object that is read."""
+        return self.member.address if self.member else self.generation.slot.address
+
+    @property
+    def content(self) -> Content | None:
+        """What was accepted of it."""
+        return self.member.content if self.member else self.generation.content
 
     @property
     def good(self) -> bool:
@@ -45,11 +59,11 @@ class Tally:
         """It will not be loaded by this run, and here is why. The first reason stays."""
         if self.good:
             self.standing, self.error = standing, error
-            self.error.at = self.error.at or self.generation.slot.address
+            self.error.at = self.error.at or self.address
 
     def blank(self) -> Tally:
         """An empty account of the same generation, to be added later."""
-        return Tally(self.generation, self.ordinal, self.hard)
+        return Tally(self.generation, self.ordinal, self.hard, member=self.member, offset=self.offset)
 
     def add(self, other: Tally) -> None:
         """Take in what another account of the same generation has counted."""
@@ -66,9 +80,7 @@ class Tally:
 
     def result(self) -> Result:
         """The account closed. Raises `RowsUnaccounted` where it does not balance."""
-        fates = Fates(self.read, self.kept, self.filtered, self.deduplicated, self.quarantined)
-        if self.standing in (Standing.PREPARED, Standing.SUSPENDED):
-            fates.balance(self.generation.slot.address)
+        fates = self.fates()
         return Result(
             self.generation.slot,
             self.generation.number,
@@ -81,6 +93,13 @@ class Tally:
             dict(self.checksums) if self.good else {},
             self.error.facts() if self.error else None,
         )
+
+    def fates(self) -> Fates:
+        """The counts. Raises `RowsUnaccounted` where they do not balance."""
+        fates = Fates(self.read, self.kept, self.filtered, self.deduplicated, self.quarantined)
+        if self.standing in (Standing.PREPARED, Standing.SUSPENDED):
+            fates.balance(self.address)
+        return fates
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
-from penstock.authoring.pipeline import SOURCE
 from penstock.authoring.rules import CheckSpec
 from penstock.compile.checks import failing_rows_query
 from penstock.compile.measures import Verdict, judge, measures_query
@@ -39,7 +38,7 @@ def rejects_late(plan: Plan) -> bool:
 def late_relations(plan: Plan) -> set[str]:
     """The relations in which late rejects are looked for."""
     rules = {spec.relation for spec in slot_rules(plan, chunked=True) if spec.severity == "quarantine"}
-    return rules | ({SOURCE} if plan.deduplicate else set())
+    return rules | ({plan.relation} if plan.deduplicate else set())
 
 
 class Spill:
@@ -69,7 +68,7 @@ def find_late(session: Session, plan: Plan, sources: Mapping[str, str], tallies:
     if plan.deduplicate:
         columns = ", ".join(quote_identifier(column) for column in plan.deduplicate)
         session.run(
-            f"INSERT INTO main._late SELECT {SLOT}, {ROW}, '' FROM {sources[SOURCE]} QUALIFY "
+            f"INSERT INTO main._late SELECT {SLOT}, {ROW}, '' FROM {sources[plan.relation]} QUALIFY "
             f"row_number() OVER (PARTITION BY {SLOT}, {columns} ORDER BY {ROW}) > 1"
         )
     for spec in slot_rules(plan, chunked=True):
