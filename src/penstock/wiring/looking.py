@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,13 @@ class Looking(Parts):
         inspection = Inspection(relations, files)
         self._stack.callback(inspection.close)
         return inspection.query(sql)
+
+    def decryptor(self) -> Callable[[object], str]:
+        """What opens values of columns marked `encrypt()`, for whoever holds the keys. Raises `MissingSecret`."""
+        from penstock.adapters.duckdb.encryption import decryptor
+        from penstock.adapters.secrets import privacy_keys
+
+        return decryptor(privacy_keys(self.secrets).keys)
 
     def _published(self, name: str) -> tuple[dict[str, str], list[str]]:
         """Every table of a lake as a relation of SQL, and the files behind them, which stay until all is closed."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
-from penstock.errors import UsageError
+from penstock.errors import PenstockError, UsageError
 
 if TYPE_CHECKING:
     from penstock.wiring.local import Project
@@ -24,6 +24,13 @@ def arguments_query(parser: ArgumentParser) -> None:
     parser.add_argument("sql", nargs="?", help="one SELECT; - reads it from standard input")
     parser.add_argument("--file", metavar="FILE", help="read the SQL from a file")
     parser.add_argument("--in", dest="destination", metavar="NAME", help="which destination (default: the lake)")
+    parser.add_argument(
+        "--decrypt",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="read a column of the result back that is marked ps.encrypt(); may be said again for another",
+    )
     parser.add_argument("--csv", action="store_true", help="print CSV")
     parser.add_argument(
         "--limit", type=int, default=SHOWN_ROWS, help=f"rows of the table that is shown (default {SHOWN_ROWS}, 0: all)"
@@ -35,6 +42,8 @@ def query(options: Namespace, out: Output) -> int:
     sql = _text(options)
     with project_of(options) as project:
         columns, rows = project.query(sql, _destination(project, options.destination))
+        if options.decrypt:
+            rows = _decrypted(columns, rows, options.decrypt, project.decryptor())
         if out.json:
             for row in rows:
                 out.record(dict(zip(columns, row, strict=True)))
@@ -43,6 +52,22 @@ def query(options: Namespace, out: Output) -> int:
         else:
             _table(columns, rows, options.limit, out)
     return 0
+
+
+def _decrypted(
+    columns: Sequence[str], rows: Iterator[tuple[Any, ...]], names: Sequence[str], opened: Callable[[object], str]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows with the values of some columns in clear text."""
+    wanted = {columns.index(one_of("column", name, columns)): name for name in names}
+
+    def clear(place: int, value: Any) -> Any:
+        try:
+            return value if value is None or place not in wanted else opened(value)
+        except PenstockError as error:
+            error.at = f"column {wanted[place]}"
+            raise
+
+    return (tuple(clear(place, value) for place, value in enumerate(row)) for row in rows)
 
 
 def _destination(project: Project, name: str | None) -> str:
