@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.privacy import drop, encrypt, hash, mask, tokenize  # noqa: A004  the words authors look for
     from penstock.authoring.sources import csv, json, json_lines, parquet
+    from penstock.authoring.streams import stream
     from penstock.authoring.tables import entity, lake, owned, postgres
     from penstock.authoring.triggers import event, manual, upload
     from penstock.errors import PenstockError
+    from penstock.wiring.streams import writer
 
 __version__ = "0.1.0"
 
@@ -38,8 +40,10 @@ _HOMES = {
     "owned": "authoring.tables",
     "parquet": "authoring.sources",
     "postgres": "authoring.tables",
+    "stream": "authoring.streams",
     "tokenize": "authoring.privacy",
     "upload": "authoring.triggers",
+    "writer": "wiring.streams",
 }
 
 __all__ = [
@@ -61,8 +65,10 @@ __all__ = [
     "owned",
     "parquet",
     "postgres",
+    "stream",
     "tokenize",
     "upload",
+    "writer",
 ]
 
 

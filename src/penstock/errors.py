@@ -188,6 +188,12 @@ class LedgerBusy(Unavailable):
     code = "E304"
 
 
+class BufferFull(Unavailable):
+    """A stream's buffer has no room now: whoever sent the records keeps them and sends them again."""
+
+    code = "E305"
+
+
 # --- what another worker did -------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType, ModuleType
 from penstock.authoring.endpoints import distinct
 from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.place import shorten
+from penstock.authoring.streams import streams_of
 from penstock.errors import DefinitionError, PenstockError, nearest
 
 PIPELINES = "pipelines"
@@ -40,6 +41,7 @@ def load(folder: Path) -> dict[str, Pipeline]:
         for pipeline in read(file):
             _add(pipelines, pipeline)
     distinct(endpoint for pipeline in pipelines.values() for endpoint in pipeline.endpoints)
+    streams_of(pipeline.trigger for pipeline in pipelines.values())
     return pipelines
 
 

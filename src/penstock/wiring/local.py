@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.model.runs import Run
 from penstock.model.slots import Acceptance
 from penstock.runtime.supervisor import Rhythm, Supervisor
+from penstock.runtime.worker import Listener, ignore
 from penstock.wiring import settings as reading
 from penstock.wiring.looking import Looking
 from penstock.wiring.rejects import Rejects
+from penstock.wiring.streams import Streaming
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
@@ -30,8 +33,14 @@ def _ignored(_: object) -> None:
     """The answer does not matter."""
 
 
-class Project(Rejects, Looking):
+class Project(Rejects, Looking, Streaming):
     """Everything that a command needs, opened when it is first used."""
+
+    def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
+        """As `Deliveries` does it; first, what waits in streams becomes files."""
+        if self.streams:
+            self.flusher.flush(everything=True)
+        return super().work_until_idle(listener, pipeline)
 
     def prove(self, pipeline: str, files: Sequence[Path], parts: Sequence[int] = (1, 2, 7)) -> Iterator[Trial]:
         """Try files whole and in parts, without loading them (see `penstock.wiring.proving`)."""

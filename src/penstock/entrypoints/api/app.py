@@ -15,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import BaseRoute, Route
 
 from penstock.authoring.endpoints import Endpoint
+from penstock.authoring.streams import Stream
 from penstock.entrypoints.api.access import Gate
 from penstock.entrypoints.api.answers import Refusal, answer, refusal_of, refused
 from penstock.entrypoints.api.openapi import document
@@ -52,12 +53,13 @@ class Service:
     names: Sequence[str] = LOCAL_NAMES
     """Host names that requests may name: a page elsewhere must not reach this server under a name of its own."""
     routes: Sequence[BaseRoute] = field(default=())
+    streams: Sequence[Stream] = field(default=())
 
 
 def application(service: Service) -> Starlette:
     """The application, ready to be served."""
     routes: list[BaseRoute] = [
-        Route("/openapi.json", _static(document(service.title, service.version, service.endpoints))),
+        Route("/openapi.json", _static(document(service.title, service.version, service.endpoints, service.streams))),
         Route("/health", _static({"status": "ok"})),
         *(Route(endpoint.path, guarded(_rows(service, endpoint)), methods=["GET"]) for endpoint in service.endpoints),
         *service.routes,

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from penstock.authoring.endpoints import MOST_ROWS, Endpoint, Parameter
+from penstock.authoring.streams import Stream
 
 _SCHEMAS: dict[type, dict[str, Any]] = {
     str: {"type": "string", "minLength": 1},
@@ -37,13 +38,24 @@ _WORDS = {
     "503": "The rows cannot be reached now; `Retry-After` says how many seconds to wait.",
 }
 
+_SENDING = {
+    **_WORDS,
+    "400": "The body is not JSON, or a record is not an object; nothing was kept.",
+    "413": "The body, or a record in it, is too large; nothing was kept.",
+    "415": "The body's type is not known here.",
+    "503": "The buffer is full; nothing was kept, and `Retry-After` says how many seconds to wait.",
+}
 
-def document(title: str, version: str, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+
+def document(title: str, version: str, endpoints: Sequence[Endpoint], streams: Sequence[Stream] = ()) -> dict[str, Any]:
     """The document. What a column holds is as free as its table: only names are promised."""
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
-        "paths": {endpoint.path: {"get": _operation(endpoint)} for endpoint in endpoints},
+        "paths": {
+            **{endpoint.path: {"get": _operation(endpoint)} for endpoint in endpoints},
+            **{stream.path: {"post": _sending(stream)} for stream in streams},
+        },
         "components": {
             "schemas": {"Error": _ERROR},
             "securitySchemes": {
@@ -65,6 +77,27 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "parameters": [*map(_parameter, endpoint.parameters), *_paging(endpoint)],
         "responses": answers,
         "security": [] if endpoint.public else [{"bearer": []}, {"header": []}],
+    }
+
+
+def _sending(stream: Stream) -> dict[str, Any]:
+    record = {"type": "object", **({"required": [stream.id]} if stream.id else {})}
+    bodies = {
+        "application/json": {"schema": {"oneOf": [record, {"type": "array", "items": record}]}},
+        "application/x-ndjson": {"schema": {"type": "string", "description": "One object a line."}},
+    }
+    count = {"type": "integer", "minimum": 0}
+    counts = {"type": "object", "properties": {"accepted": count, "duplicates": count}}
+    kept = {"description": "The records are durable.", "content": {"application/json": {"schema": counts}}}
+    locked = [] if stream.public else ["401", "403"]
+    return {
+        "operationId": f"send_{stream.name}",
+        "summary": f"Send records to the stream {stream.name}.",
+        "tags": ["streams"],
+        "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "maxLength": 200}}],
+        "requestBody": {"required": True, "content": bodies},
+        "responses": {"202": kept, **{s: _refused(_SENDING[s]) for s in ["400", *locked, "413", "415", "429", "503"]}},
+        "security": [] if stream.public else [{"bearer": []}, {"header": []}],
     }
 
 

@@ -22,7 +22,7 @@ SEAL_BYTES = 32
 def web(project: Project, port: int | None = None, *, patient: bool = False) -> Iterator[str]:
     """The web server of a project for as long as the block lasts; gives its address, or nothing where nothing is
     declared that it could serve. `patient` takes any free port when the usual one is taken."""
-    if not project.endpoints:
+    if not project.endpoints and not project.streams:
         yield ""
         return
     try:
@@ -44,8 +44,14 @@ def web(project: Project, port: int | None = None, *, patient: bool = False) -> 
         yield url
 
 
+def paths(project: Project) -> list[str]:
+    """What there is to ask, and to send to."""
+    return [*(endpoint.path for endpoint in project.endpoints), *(stream.path for stream in project.streams.values())]
+
+
 def service(project: Project) -> Service:
     """What the web application is made of."""
+    from penstock.entrypoints.api import streams
     from penstock.entrypoints.api.access import Gate
     from penstock.entrypoints.api.app import LOCAL_NAMES, Service
     from penstock.entrypoints.api.questions import Seal
@@ -55,15 +61,12 @@ def service(project: Project) -> Service:
     own = [settings.host] if settings.host not in ("0.0.0.0", "::") else []  # noqa: S104  compared, not bound
     names = [*LOCAL_NAMES, *own, *(name.strip() for name in settings.names.split(",") if name.strip())]
     gate = Gate(Keys(project.store))
+    routes = streams.routes(project.streams, project.buffers, gate, settings.body_bytes) if project.streams else []
+    title = project.settings.project or "penstock"
     return Service(
-        project.settings.project or "penstock",
-        version(),
-        project.endpoints,
-        _ready(project),
-        gate,
-        Seal(_key(project)),
-        names,
-    )
+        title, version(), project.endpoints, _ready(project), gate, Seal(_key(project)), names, routes,
+        list(project.streams.values()),
+    )  # fmt: skip
 
 
 def _ready(project: Project) -> Ask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from penstock.adapters.keys import Keys
+from penstock.entrypoints.api.project import paths
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UsageError
@@ -34,8 +35,7 @@ def key(options: Namespace, out: Output) -> int:
             out.say(f"{out.mark('good')} the key {options.name!r} opens nothing any more")
             out.event("key_revoked", name=options.name)
             return 0
-        known = {endpoint.path for endpoint in project.endpoints}
-        allow = tuple(one_of("path", path, known) for path in options.allow)
+        allow = tuple(one_of("path", path, paths(project)) for path in options.allow)
         text = keys.create(options.name, allow)
         out.say(text)
         out.note("keep it: it is not shown again")

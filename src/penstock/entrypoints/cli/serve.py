@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from argparse import ArgumentParser, Namespace
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from penstock.entrypoints.api.project import web
+from penstock.entrypoints.api.project import paths, web
 from penstock.entrypoints.cli.lookup import folder_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.status import events_after, last_sequence, show
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 TELL_SECONDS = 0.2
 LOOK_SECONDS = 0.3
+FLUSH_SECONDS = 0.25
+
+log = logging.getLogger("penstock")
 
 
 def arguments_serve(parser: ArgumentParser) -> None:
@@ -106,6 +110,7 @@ def _work(project: Project, way: _Way, out: Output, edits: _Edits | None = None)
             _told(project, out),
             _looking(supervisor, edits),
             project.telling_meanwhile(),
+            _flushing(project),
             web(project, way.port, patient=way.patient) as url,
         ):
             _announce(project, way.word, url, out)
@@ -119,7 +124,7 @@ def _announce(project: Project, word: str, url: str, out: Output) -> None:
     zones = project.zones_folder
     out.say(f"{out.mark('good')} {word} {', '.join(project.pipelines)}: files in {zones}/landing (Ctrl-C ends it)")
     if url:
-        out.say(f"{out.mark('good')} answering at {url}: {', '.join(item.path for item in project.endpoints)}")
+        out.say(f"{out.mark('good')} answering at {url}: {', '.join(paths(project))}")
     facts = {"url": url} if url else {}
     out.event("serving", word=word, pipelines=list(project.pipelines), landing=zones / "landing", **facts)
 
@@ -164,6 +169,24 @@ def _looking(supervisor: Supervisor, edits: _Edits | None) -> Iterator[None]:
             supervisor.stop()
 
     with _repeated(look, LOOK_SECONDS):
+        yield
+
+
+@contextmanager
+def _flushing(project: Project) -> Iterator[None]:
+    """Write streams' files as they come due; what cannot be written now waits in the buffer."""
+    if not project.streams:
+        yield
+        return
+
+    def flush() -> None:
+        try:
+            project.flusher.flush()
+        except PenstockError as error:
+            log.warning("Flush failed", extra={"action": "flush_failed", "code": error.code, "error": error.facts()})
+
+    _ = project.buffers  # opened before several threads ask for them
+    with _repeated(flush, FLUSH_SECONDS):
         yield
 
 
