@@ -214,22 +214,25 @@ class Preparing:
     def _side_by_side(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """Every core works on a part of its own. What the lanes wrote and counted is put together in order."""
         lanes: dict[Lane, dict[int, Tally]] = {}
+
+        def make(number: int) -> Lane:
+            lane = self._lane(self.resources.divided(self.lanes, f"lane{number}"))
+            lanes[lane] = {ordinal: tally.blank() for ordinal, tally in tallies.items()}
+            return lane
+
         try:
-            for number in range(self.lanes):
-                lane = self._lane(self.resources.divided(self.lanes, f"lane{number}"))
-                lanes[lane] = {ordinal: tally.blank() for ordinal, tally in tallies.items()}
-            side_by_side(list(lanes), parts, partial(self._take, lanes))
+            makers = [partial(make, number) for number in range(self.lanes)]
+            side_by_side(makers, parts, partial(self._take, lanes))
         finally:
             self.staging.absorb([lane.staging for lane in lanes])
             self.lane.quarantine.absorb([lane.quarantine for lane in lanes])
-            for lane, counted in lanes.items():
-                lane.session.close()
+            for counted in lanes.values():
                 for ordinal, tally in counted.items():
                     tallies[ordinal].add(tally)
 
     def _take(self, lanes: dict[Lane, dict[int, Tally]], lane: Lane, number: int, part: Part) -> None:
         lane.take(number, part, lanes[lane], late=False)
-        self._told(sum(tally.read for counted in lanes.values() for tally in counted.values()))
+        self._told(sum(tally.read for counted in list(lanes.values()) for tally in counted.values()))
 
     # --- pieces --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from penstock.adapters.duckdb.parts import Part, RejectedRow
@@ -173,22 +174,30 @@ def safe_side_by_side(plan: Plan) -> bool:
     return not any(step.chunked and step.function is not None for step in plan.steps)
 
 
-def side_by_side(lanes: Sequence[Lane], parts: Iterator[Part], work: Callable[[Lane, int, Part], None]) -> None:
-    """Let each lane take the next part until there are none. The first error ends them all and is raised."""
+def side_by_side(
+    makers: Sequence[Callable[[], Lane]], parts: Iterator[Part], work: Callable[[Lane, int, Part], None]
+) -> None:
+    """Let each lane, made and closed by a thread of its own, take the next part until there are none. The first error
+    ends them all and is raised."""
     numbered, turn, stop = enumerate(parts), threading.Lock(), threading.Event()
 
-    def drive(lane: Lane) -> None:
+    def follow(lane: Lane) -> None:
+        while not stop.is_set():
+            with turn:
+                item = next(numbered, None)
+            if item is None:
+                return
+            work(lane, *item)
+
+    def drive(make: Callable[[], Lane]) -> None:
         try:
-            while not stop.is_set():
-                with turn:
-                    item = next(numbered, None)
-                if item is None:
-                    return
-                work(lane, *item)
+            lane = make()
+            with closing(lane.session):
+                follow(lane)
         except BaseException:
             stop.set()
             raise
 
-    with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as pool:
-        for future in [pool.submit(drive, lane) for lane in lanes]:
+    with ThreadPoolExecutor(len(makers), thread_name_prefix="lane") as pool:
+        for future in [pool.submit(drive, make) for make in makers]:
             future.result()
