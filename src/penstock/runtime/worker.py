@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Self
 
 from penstock.compile.plan import Plan
 from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageUnavailable
@@ -48,6 +49,10 @@ class Equipment:
     limits: ClaimLimits = field(default_factory=ClaimLimits)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Callable[[], datetime] = utc_now
+    turns: Mapping[Stage, threading.Lock] = field(
+        default_factory=lambda: {Stage.PREPARE: threading.Lock(), Stage.LOAD: threading.Lock()}
+    )
+    """One worker of a process prepares, one loads: what they need of memory does not grow with their number."""
 
 
 def ignore(_stage: str, _run: Run) -> None:
@@ -62,26 +67,34 @@ class Worker:
 
     def work(self) -> Run | None:
         """Claim one run and drive it until it is final or has to wait; None when there is nothing to claim."""
+        with _Turn(self.equipment.turns) as turn:
+            # Claimed no sooner than it can be prepared: what arrives meanwhile joins the run.
+            turn.take(Stage.PREPARE)
+            run = self._claim()
+            if run is None:
+                return None
+            point("claimed")
+            with _Heartbeat(self.equipment, run):
+                return self._drive(run, turn)
+
+    def _claim(self) -> Run | None:
         tools = self.equipment
-        run = tools.ledger.claim(
+        return tools.ledger.claim(
             self.name,
             tools.clock(),
             pipelines=tuple(tools.plans),
             limits=tools.limits,
             policies=dict.fromkeys(tools.plans, tools.policy),
         )
-        if run is None:
-            return None
-        point("claimed")
-        with _Heartbeat(tools, run):
-            return self._drive(run)
 
-    def _drive(self, run: Run) -> Run:
+    def _drive(self, run: Run, turn: _Turn) -> Run:
         log.info("Run claimed", extra={"action": "run_claimed", "run_id": run.id, "stage": run.stage.value})
         try:
             while not run.state.final:
                 stage = run.stage
+                turn.take(stage)
                 run = STAGES[stage](self, run)
+                turn.leave()
                 self.listener(stage.value, run)
         except ClaimLost:
             log.warning("Claim lost", extra={"action": "claim_lost", "run_id": run.id})
@@ -230,6 +243,36 @@ def _results(
         counted = {**known.rows, **rows.get(unit.slot.address, {})}
         found.append(replace(known, standing=Standing.LOADED, rows=counted))
     return found
+
+
+class _Turn:
+    """A worker's turn: at one stage at a time, for as long as it takes."""
+
+    def __init__(self, turns: Mapping[Stage, threading.Lock]) -> None:
+        self._turns = turns
+        self._stage: Stage | None = None
+        self._held: threading.Lock | None = None
+
+    def take(self, stage: Stage) -> None:
+        """Leave the stage that it was at, and wait for this one."""
+        if stage is self._stage:
+            return
+        self.leave()
+        lock = self._turns.get(stage)
+        if lock is not None:
+            lock.acquire()
+        self._stage, self._held = stage, lock
+
+    def leave(self) -> None:
+        if self._held is not None:
+            self._held.release()
+        self._stage = self._held = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
 
 class _Heartbeat:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,13 @@ from penstock.adapters.files.landing import LANDING
 from penstock.errors import UnknownName, UsageError, nearest
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Acceptance, Delivery, Kind, Slot
+from penstock.runtime.crew import Mate
 from penstock.runtime.intake import Match, explain, matches
-from penstock.runtime.worker import Listener, Worker, ignore
+from penstock.runtime.worker import Equipment, Listener, Worker, ignore
 from penstock.wiring.names import is_gone
 from penstock.wiring.notices import Telling
 from penstock.wiring.outcomes import Outcome, Outcomes
 
-POLL_SECONDS = 0.02
 LOOKED_AT = 50
 """How many of the newest runs are looked through for those whose workers have died; others wait for their leases."""
 
@@ -101,16 +102,14 @@ class Deliveries(Telling):
     def settle(self, acceptances: Sequence[Acceptance], listener: Listener = ignore) -> list[Outcome]:
         """Work until the accepted generations are final, in this process or in whichever has claimed them."""
         self.bury_dead_workers()
-        worker = Worker(self.worker_name, self.equipment, listener)
         outcomes = Outcomes(self.ledger)
         waiting = list(acceptances)
-        with self.telling():
+        crew = self._crew(self.equipment, listener, alone=len(waiting) == 1)
+        with self.telling(), crew as (worker, mate):
             while waiting := outcomes.unrested(waiting):
                 run = worker.work()
-                if run is None:
-                    time.sleep(POLL_SECONDS)
-                else:
-                    outcomes.learn(run)
+                for told in mate.done() if run is None else [run, *mate.done(0)]:
+                    outcomes.learn(told)
         return [outcomes.of(acceptance) for acceptance in acceptances]
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
@@ -121,14 +120,30 @@ class Deliveries(Telling):
         equipment = self.equipment
         if pipeline:
             equipment = replace(equipment, plans={pipeline: equipment.plans[pipeline]})
-        worker = Worker(self.worker_name, equipment, listener)
         runs = []
-        with self.telling():
-            while (run := worker.work()) is not None:
-                runs.append(run)
+        with self.telling(), self._crew(equipment, listener) as (worker, mate):
+            while (run := worker.work()) is not None or not mate.idle:
+                runs += mate.done() if run is None else [run, *mate.done(0)]
         if any(self.zones.staged()):
             self.sweep()
         return runs
+
+    @contextmanager
+    def _crew(self, equipment: Equipment, listener: Listener, *, alone: bool = False) -> Iterator[tuple[Worker, Mate]]:
+        """A worker for this thread, and a mate that comes when it is of use."""
+        one_speaks = threading.Lock()
+
+        def hear(stage: str, run: Run) -> None:
+            with one_speaks:
+                listener(stage, run)
+
+        def hear_first(stage: str, run: Run) -> None:
+            hear(stage, run)
+            if not alone:
+                mate.hear(stage, run)
+
+        with Mate(Worker(self.worker_name, equipment, hear)) as mate:
+            yield Worker(self.worker_name, equipment, hear_first), mate
 
     def bury_dead_workers(self) -> None:
         """What workers of this machine held whose processes are gone may be claimed at once, before the leases end."""

@@ -12,6 +12,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from penstock.errors import PenstockError
+from penstock.runtime.crew import Mate
 from penstock.runtime.worker import Equipment, Worker
 from penstock.wiring.names import name_of_worker
 
@@ -97,12 +98,15 @@ class ThreadPool:
 
 
 def loop(equipment: Equipment, name: str, done: Callable[[], bool]) -> None:
-    """Claim and work until `done`."""
-    worker = Worker(name, equipment)
-    while not done():
-        try:
-            if worker.work() is None:
-                time.sleep(IDLE_SECONDS)
-        except PenstockError as error:
-            log.warning("Claim failed", extra={"action": "claim_failed", "code": error.code, "error": error.facts()})
-            time.sleep(1)
+    """Claim and work until `done`, with a mate that prepares while this worker loads."""
+    with Mate(Worker(name, equipment)) as mate:
+        worker = Worker(name, equipment, mate.hear)
+        while not done():
+            try:
+                if worker.work() is None:
+                    time.sleep(IDLE_SECONDS)
+            except PenstockError as error:
+                fields = {"action": "claim_failed", "code": error.code, "error": error.facts()}
+                log.warning("Claim failed", extra=fields)
+                time.sleep(1)
+            mate.done(0)
