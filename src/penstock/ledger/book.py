@@ -81,12 +81,23 @@ class Book(Outbox, Ledger):
                 pages.save(run)
             return runs
 
+    def halfway(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str
+    ) -> Run:
+        with self._store.writing() as pages:
+            before = claimed(pages, run, epoch)
+            if before.stage is not Stage.PREPARE or before.state.final:
+                return before
+            after = transitions.halfway(before, now, results, kept, fingerprint)
+            event = changes.of_run("halfway", after, now, attempt=after.attempt, left=len(after.open))
+            return turn(pages, before, after, now, event)
+
     def prepared(
         self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
     ) -> Run:
         with self._store.writing() as pages:
             before = claimed(pages, run, epoch)
-            if before.stage is not Stage.PREPARE or before.state.final:
+            if before.stage not in (Stage.PREPARE, Stage.TEST) or before.state.final:
                 return before
             after = transitions.prepare(before, now, results, staged, fingerprint)
             event = changes.of_run(
@@ -198,6 +209,10 @@ class Book(Outbox, Ledger):
     def keys(self, pipeline: str) -> list[KeyState]:
         with self._store.reading() as record:
             return record.keys(pipeline)
+
+    def generations(self, pipeline: str, limit: int = 50) -> list[Generation]:
+        with self._store.reading() as record:
+            return record.generations(pipeline, limit)
 
     def run(self, run: str) -> Run | None:
         with self._store.reading() as record:

@@ -31,6 +31,7 @@ TYPES = (
     *(f"generation.{standing}" for standing in ANNOUNCED),
     "run.started",
     "run.resumed",
+    "run.halfway",
     "run.prepared",
     "run.loaded",
     "run.finished",

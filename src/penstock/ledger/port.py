@@ -106,6 +106,13 @@ class Claims(Protocol):
         """The worker of this name is known to be dead: its runs may be claimed at once. Returns them."""
         ...
 
+    def halfway(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str
+    ) -> Run:
+        """The boundary behind a step that has one: what it made is staged, and stage `test` begins. `results` are those
+        of generations that did not come so far. Raises `ClaimLost`."""
+        ...
+
     def prepared(
         self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
     ) -> Run:
@@ -213,6 +220,10 @@ class Record(Protocol):
 
     def keys(self, pipeline: str) -> list[KeyState]:
         """The keys of a pipeline with several inputs of which any member was ever marked, in the order of addresses."""
+        ...
+
+    def generations(self, pipeline: str, limit: int = 50) -> list[Generation]:
+        """The last accepted ones, newest first."""
         ...
 
     def run(self, run: str) -> Run | None: ...

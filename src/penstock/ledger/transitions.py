@@ -1,6 +1,6 @@
 """The state machine of a run and its generations: every function takes a run as it stands and returns it as it becomes.
 
-    claim ─► PREPARE ─prepared─► LOAD ─loaded─► PUBLISH ─published─► SUCCEEDED | PARTIAL
+    claim ─► PREPARE [─halfway─► TEST] ─prepared─► LOAD ─loaded─► PUBLISH ─published─► SUCCEEDED | PARTIAL
                 │ nothing left to load ─────────────────────────────► FAILED | SUSPENDED
     a failure ─► WAITING (another attempt) | bisected into two runs | DEAD
 
@@ -17,7 +17,7 @@ from typing import TypedDict
 from penstock.errors import UsageError, WorkersLost
 from penstock.ledger.port import RetryPolicy
 from penstock.ledger.retrying import delay, spent
-from penstock.model.runs import Result, Run, RunState, Stage, Staged
+from penstock.model.runs import KEPT, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 
 PREPARE_ENDS = (Standing.PREPARED, Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED)
@@ -47,6 +47,7 @@ def begin(run: str, generations: Sequence[Generation], worker: str, now: datetim
         worker=worker,
         lease_until=now + lease,
         run_time=now,
+        tries={str(first_stage(generations)): 1},
     )
 
 
@@ -66,7 +67,13 @@ def resume(run: Run, worker: str, now: datetime, lease: timedelta) -> Run:
         lease_until=now + lease,
         retry_at=None,
         error=None,
+        tries=_tried(run, run.stage),
     )
+
+
+def _tried(run: Run, stage: Stage) -> dict[str, int]:
+    """One more attempt at a stage."""
+    return {**run.tries, str(stage): run.tries.get(str(stage), 0) + 1}
 
 
 def expire(run: Run, policy: RetryPolicy, now: datetime, halves: tuple[str, str]) -> tuple[Run, ...]:
@@ -92,6 +99,22 @@ def _lost(run: Run) -> Facts:
 # --- boundaries --------------------------------------------------------------------------------------------------
 
 
+def halfway(run: Run, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str) -> Run:
+    """What a step with a boundary made is staged. Results are those of what did not come so far."""
+    _expect(run, Stage.PREPARE, "tested")
+    run = replace(
+        run,
+        **_learned(run, _by_address(results)),
+        stage=Stage.TEST,
+        staged=(replace(kept, table=KEPT),),
+        staged_attempt=run.attempt,
+        fingerprint=fingerprint,
+        deaths=0,
+        tries=_tried(run, Stage.TEST),
+    )
+    return run if run.open else close(run, now)
+
+
 def prepare(run: Run, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str) -> Run:
     """Rows are staged. What was refused, stopped or suspended is finished; the run ends when nothing else is left."""
     found = _by_address(results)
@@ -100,12 +123,12 @@ def prepare(run: Run, now: datetime, results: Sequence[Result], staged: Sequence
         run,
         **_learned(run, {item.slot.address: found[item.slot.address] for item in run.open}),
         stage=Stage.LOAD,
-        staged=tuple(staged),
+        staged=(*staged, *_kept(run)),
         staged_attempt=run.attempt,
         fingerprint=fingerprint,
         deaths=0,
     )
-    return run if run.open else close(run, now)
+    return replace(run, tries=_tried(run, Stage.LOAD)) if run.open else close(run, now)
 
 
 def load(run: Run, results: Sequence[Result]) -> Run:
@@ -124,7 +147,7 @@ def publish(run: Run, now: datetime) -> Run:
 
 def complete(run: Run, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str) -> Run:
     """From wherever it stands to its end, in one step."""
-    if run.stage is Stage.PREPARE:
+    if run.stage in (Stage.PREPARE, Stage.TEST):
         passed = [_unloaded(result) for result in results]
         run = prepare(run, now, passed, staged, fingerprint)
     if run.stage is Stage.LOAD and not run.state.final:
@@ -134,7 +157,7 @@ def complete(run: Run, now: datetime, results: Sequence[Result], staged: Sequenc
 
 def restage(run: Run) -> Run:
     """Back to the beginning with all that is still open. What was refused stays so until it is reloaded."""
-    _expect(run, Stage.LOAD, "restaged")
+    _expect(run, (Stage.TEST, Stage.LOAD), "restaged")
     again = {item.slot.address for item in run.open}
     generations = tuple(
         standing_at(item, Standing.ACCEPTED, run.id) if item.slot.address in again else item for item in run.generations
@@ -144,6 +167,7 @@ def restage(run: Run) -> Run:
         generations=generations,
         stage=first_stage(run.open),
         attempt=max(run.attempt, run.staged_attempt + 1),
+        tries=_tried(run, first_stage(run.open)),
         results=_without(run, again),
         staged=(),
         fingerprint="",
@@ -211,23 +235,54 @@ def die(run: Run, error: Facts, now: datetime) -> Run:
 
 
 def reopen(run: Run, standing: Standing, now: datetime, *, released: bool = False) -> Run:
-    """What ended with this standing begins a new round; `released`: whatever was too strict about it is off."""
+    """What ended with this standing begins a new round, at the last boundary before its end.
+
+    What died at `load` is loaded again as it was staged. `released`: whatever was too strict about it is off; it is
+    tested again.
+    """
     again = ending(run, standing)
+    if run.stage is Stage.LOAD and run.staged and again and not released:
+        return _round(_restored(run, again), now)
     addresses = {item.slot.address for item in again}
+    kept = _kept(run)
+    stage = first_stage(again) if again else run.stage
+    return _round(
+        replace(
+            run,
+            generations=tuple(_afresh(item, released=released) if item in again else item for item in run.generations),
+            stage=Stage.TEST if kept and stage is Stage.PREPARE else stage,
+            staged=kept,
+            fingerprint=run.fingerprint if kept else "",
+            results=_without(run, addresses),
+        ),
+        now,
+    )
+
+
+def _round(run: Run, now: datetime) -> Run:
+    """A new round of attempts, due at once."""
     return replace(
         run,
-        generations=tuple(_afresh(item, released=released) if item in again else item for item in run.generations),
         state=RunState.WAITING,
-        stage=first_stage(again) if again else run.stage,
         first_attempt=run.attempt + 1,
         deaths=0,
         retry_at=now,
-        staged=(),
-        fingerprint="",
-        results=_without(run, addresses),
         error=None,
         finished_at=None,
     )
+
+
+def _restored(run: Run, again: Sequence[Generation]) -> Run:
+    """As it stood before the load."""
+    known = _by_address(run.results)
+    prepared = {
+        item.slot.address: replace(known[item.slot.address], standing=Standing.PREPARED, error=None) for item in again
+    }
+    return replace(run, **_learned(run, prepared))
+
+
+def _kept(run: Run) -> tuple[Staged, ...]:
+    return (run.kept,) if run.kept else ()
 
 
 def _afresh(generation: Generation, *, released: bool) -> Generation:
@@ -344,18 +399,19 @@ def _unloaded(result: Result) -> Result:
     return replace(result, standing=Standing.PREPARED) if result.standing is Standing.LOADED else result
 
 
-def _expect(run: Run, stage: Stage, word: str) -> None:
-    if run.stage is not stage or run.state is not RunState.RUNNING:
+def _expect(run: Run, stages: Stage | tuple[Stage, ...], word: str) -> None:
+    wanted = (stages,) if isinstance(stages, Stage) else stages
+    if run.stage not in wanted or run.state is not RunState.RUNNING:
         raise UsageError(
             f"run {run.id} cannot be {word} now",
             why=f"it is {run.state} at stage {run.stage}",
-            fix=f"only a running run at stage {stage} can",
+            fix=f"only a running run at stage {' or '.join(wanted)} can",
         )
 
 
 def _check_prepared(run: Run, found: Mapping[str, Result]) -> None:
     """Every open generation needs a result: one that is left out would be a delivery without a fate."""
-    _expect(run, Stage.PREPARE, "prepared")
+    _expect(run, (Stage.PREPARE, Stage.TEST), "prepared")
     for item in run.open:
         result = found.get(item.slot.address)
         if result is None or result.number != item.number or result.standing not in PREPARE_ENDS:

@@ -15,11 +15,15 @@ class Stage(StrEnum):
     """What a run does next. The boundary behind each stage is durable: a crash resumes from the last one."""
 
     PREPARE = "prepare"
+    TEST = "test"
+    """Only where a step has a boundary: what that step made is staged, and the rest of `prepare` is to come."""
     LOAD = "load"
     PUBLISH = "publish"
 
 
-STAGES = (Stage.PREPARE, Stage.LOAD, Stage.PUBLISH)
+STAGES = (Stage.PREPARE, Stage.TEST, Stage.LOAD, Stage.PUBLISH)
+KEPT = "_kept"
+"""The name under which a run's staged things hold what lies behind a step's boundary."""
 
 
 class RunState(StrEnum):
@@ -113,6 +117,8 @@ class Run:
     results: tuple[Result, ...] = ()
     error: Mapping[str, str] | None = None
     finished_at: datetime | None = None
+    tries: Mapping[str, int] = field(default_factory=dict)
+    """How often each stage was attempted."""
     parent: str = ""
     """The run that was bisected into this one."""
 
@@ -120,6 +126,11 @@ class Run:
     def open(self) -> tuple[Generation, ...]:
         """The generations that still have a way to go in this run."""
         return tuple(item for item in self.generations if item.standing in OPEN and item.run == self.id)
+
+    @property
+    def kept(self) -> Staged | None:
+        """What a step with a boundary left, once it has."""
+        return next((item for item in self.staged if item.table == KEPT), None)
 
     @property
     def fates(self) -> Fates:

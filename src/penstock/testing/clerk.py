@@ -107,6 +107,12 @@ class Clerk:
             raise LookupError(message)
         return run
 
+    def halfway(self, run: Run, **ends: Standing) -> Run:
+        """Record the boundary behind a step. `ends` says by name what did not come so far."""
+        results = [result(item, ends[name_of(item.slot)]) for item in run.open if name_of(item.slot) in ends]
+        kept = Staged("transform", (f"staging/{run.id}/{run.attempt}.kept/rows.parquet",), (), 3)
+        return self.ledger.halfway(run.id, run.epoch, self.now, results, kept, "fingerprint")
+
     def prepare(self, run: Run, **ends: Standing) -> Run:
         """Record the first boundary. `ends` says by name what did not pass."""
         results = [result(item, ends.get(name_of(item.slot), Standing.PREPARED)) for item in run.open]

@@ -226,6 +226,11 @@ class _Pages(MemoryOutbox):
     def slots(self, pipeline: str) -> list[Slot]:
         return sorted(slot for slot in self._newest if slot.pipeline == pipeline)
 
+    def generations(self, pipeline: str, limit: int = 50) -> list[Generation]:
+        mine = [key for key in self._places if key[0].pipeline == pipeline]
+        newest = sorted(mine, key=self._places.__getitem__, reverse=True)[:limit]
+        return [self._generations[key] for key in newest]
+
     def runs(self, *, pipeline: str | None = None, limit: int = 50, slot: Slot | None = None) -> list[Run]:
         found = [
             run

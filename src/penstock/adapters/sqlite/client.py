@@ -123,6 +123,11 @@ class RemoteLedger(Ledger):
     def bury(self, worker: str, now: datetime) -> list[Run]:
         return self._ask(Ledger.bury, worker, now)
 
+    def halfway(
+        self, run: str, epoch: int, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str
+    ) -> Run:
+        return self._ask(Ledger.halfway, run, epoch, now, tuple(results), kept, fingerprint)
+
     def prepared(
         self, run: str, epoch: int, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str
     ) -> Run:
@@ -196,6 +201,9 @@ class RemoteLedger(Ledger):
 
     def slots(self, pipeline: str) -> list[Slot]:
         return self._ask(Ledger.slots, pipeline)
+
+    def generations(self, pipeline: str, limit: int = 50) -> list[Generation]:
+        return self._ask(Ledger.generations, pipeline, limit)
 
     def run(self, run: str) -> Run | None:
         return self._ask(Ledger.run, run)

@@ -75,14 +75,15 @@ SELECT id FROM runs INDEXED BY runs_due WHERE due IS NOT NULL AND state = 'runni
 NEW_RUN = """
 INSERT INTO runs (
     stage, state, attempt, first_attempt, epoch, deaths, worker, due, fingerprint, staged_attempt, error, finished_at,
-    staged, results, id, pipeline, parent, created_at, run_time, members
+    tries, staged, results, id, pipeline, parent, created_at, run_time, members
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 RUN_CHANGED = """
 UPDATE runs
 SET stage = ?, state = ?, attempt = ?, first_attempt = ?, epoch = ?, deaths = ?, worker = ?, due = ?, fingerprint = ?,
-    staged_attempt = ?, error = ?, finished_at = ?, staged = coalesce(?, staged), results = coalesce(?, results)
+    staged_attempt = ?, error = ?, finished_at = ?, tries = ?, staged = coalesce(?, staged),
+    results = coalesce(?, results)
 WHERE id = ?
 """
 GENERATION_TAKEN = "UPDATE generations SET standing = ?, run = ?, hard = ?, queue = NULL WHERE slot = ? AND number = ?"

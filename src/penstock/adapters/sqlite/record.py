@@ -54,6 +54,11 @@ WHERE ?2 IS NULL OR r.pipeline = ?2
 ORDER BY r.number DESC LIMIT ?3
 """
 
+NEWEST_GENERATIONS = f"""
+SELECT s.address, {GENERATION} FROM generations AS g JOIN slots AS s ON s.id = g.slot
+WHERE s.pipeline = ? ORDER BY g.id DESC LIMIT ?
+"""
+
 EVENTS = "SELECT first, block FROM events WHERE last > ? ORDER BY last"
 
 # The head of a slot is its newest loaded generation that is no patch; behind a withdrawal nothing is live.
@@ -123,6 +128,10 @@ class SqliteRecord(OutboxRecord):
         key, address, parts, since, overdue = row
         members = tuple(rows.member(*mark) for mark in self._execute(MARKS, (key,)))
         return KeyState(pipeline, address, rows.parts_of(parts), rows.moment(since), members, bool(overdue))
+
+    def generations(self, pipeline: str, limit: int = 50) -> list[Generation]:
+        found = self._execute(NEWEST_GENERATIONS, (pipeline, limit))
+        return [rows.generation(Slot(pipeline, address), row) for address, *row in found]
 
     def run(self, run: str) -> Run | None:
         row = self._execute(RUN_BY_ID, (run,)).fetchone()

@@ -27,7 +27,7 @@ GENERATION = (
 
 RUN = (
     "r.id, r.pipeline, r.parent, r.created_at, r.run_time, r.stage, r.state, r.attempt, r.first_attempt, r.epoch,"
-    " r.deaths, r.worker, r.due, r.fingerprint, r.staged_attempt, r.error, r.finished_at"
+    " r.deaths, r.worker, r.due, r.fingerprint, r.staged_attempt, r.error, r.finished_at, r.tries"
 )
 """The columns that `run` reads, in its order."""
 
@@ -160,7 +160,7 @@ def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, re
     """A row of `RUN`, with its generations and its bulk."""
     (
         name, pipeline, parent, created_at, run_time, stage, state, attempt, first_attempt, epoch,
-        deaths, worker, due, fingerprint, staged_attempt, error, finished_at,
+        deaths, worker, due, fingerprint, staged_attempt, error, finished_at, tries,
     ) = row  # fmt: skip
     running = state == RunState.RUNNING
     return Run(
@@ -184,6 +184,7 @@ def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, re
         results=results_of(results, generations),
         error=None if error is None else _decode(error),
         finished_at=_maybe_moment(finished_at),
+        tries=_decode(tries),
         parent=parent or "",
     )
 
@@ -203,6 +204,7 @@ def run_row(item: Run) -> tuple[Any, ...]:
         item.staged_attempt,
         None if item.error is None else _encode(item.error),
         _maybe_instant(item.finished_at),
+        _encode(item.tries),
     )
 
 

@@ -32,13 +32,26 @@ GONE = (OSError, EOFError, AuthenticationError)
 """What a connection raises when its other end went away, or was never one of ours."""
 
 READS = frozenset(
-    {"current", "history", "slots", "keys", "run", "runs", "events", "messages", "live", "pending", "next_due"}
+    {
+        "current",
+        "history",
+        "slots",
+        "generations",
+        "keys",
+        "run",
+        "runs",
+        "events",
+        "messages",
+        "live",
+        "pending",
+        "next_due",
+    }
 )
 WRITES = frozenset(
     {
-        "accept", "mark", "remind", "claim", "renew", "bury", "prepared", "loaded", "published", "completed", "failed",
-        "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent", "message_failed",
-        "resend",
+        "accept", "mark", "remind", "claim", "renew", "bury", "halfway", "prepared", "loaded", "published", "completed",
+        "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent",
+        "message_failed", "resend",
     }
 )  # fmt: skip
 

@@ -125,7 +125,7 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     yield f"{word} in {seconds:.1f} s · run {names}" if runs else f"{word} · nothing to do"
     if tables:
         yield f"loaded: {tables}"
-    elif any(run.stage is not Stage.PREPARE and run.state in UNFINISHED for run in runs):
+    elif any(run.stage in (Stage.LOAD, Stage.PUBLISH) and run.state in UNFINISHED for run in runs):
         yield "not every destination has the rows yet"
     elif runs:
         yield "nothing was loaded"

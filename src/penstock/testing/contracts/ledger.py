@@ -13,7 +13,8 @@ from penstock.testing.contracts.claims import ClaimContract
 from penstock.testing.contracts.outbox import OutboxContract
 from penstock.testing.contracts.readiness import ReadinessContract
 from penstock.testing.contracts.runs import RunContract
+from penstock.testing.contracts.stages import StageContract
 
 
-class LedgerContract(AcceptanceContract, ReadinessContract, ClaimContract, OutboxContract, RunContract):
+class LedgerContract(AcceptanceContract, ReadinessContract, ClaimContract, OutboxContract, RunContract, StageContract):
     """The whole contract. Instants are passed in, so that it takes no time."""
