@@ -48,7 +48,7 @@ def told():
     clerk.turn(LEASE)
     clerk.complete(clerk.start())
     clerk.deliver("hard")
-    clerk.release(clerk.complete(clerk.start(), hard=Standing.SUSPENDED))
+    clerk.release(clerk.prepare(clerk.halfway(clerk.start()), hard=Standing.SUSPENDED))
     due = Readiness("covid", (), (Need("cases"), Need("recoveries")), deadline=LEASE)
     clerk.ledger.mark([Mark(due, {}, Member("cases", "landing/a.csv", content("A")))], clerk.now)
     clerk.ledger.remind([due], clerk.now + LEASE)
