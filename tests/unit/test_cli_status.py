@@ -85,8 +85,46 @@ def test_a_pipeline_is_as_its_deliveries_are(story, state, well):
 
 
 def test_the_facts_name_the_problem():
-    told = status.facts(status.health(Story().deliver().end(Standing.REFUSED, REFUSED).ledger, "cafe"))
+    told = status.facts(status.health(Story().deliver().end(Standing.REFUSED, REFUSED).ledger, "cafe"), NOW)
     assert told["problems"] == [{"slot": "landing/leeds.csv", "run": told["run"], "standing": "refused", **REFUSED}]
+
+
+@pytest.mark.parametrize(
+    ("story", "minutes", "late"),
+    [
+        (lambda: Story().deliver(), 4, False),
+        (lambda: Story().deliver(), 6, True),
+        (begun, 60, False),
+        (lambda: Story().deliver().end(), 60, False),
+        (lambda: Story().deliver().fail(retry=True), 4, False),
+        (lambda: Story().deliver().fail(retry=True), 7, True),
+    ],
+)
+def test_what_nobody_works_on_is_late(story, minutes, late):
+    assert status.health(story().ledger, "cafe").late(NOW + timedelta(minutes=minutes)) is late
+
+
+def said(story: Story, minutes: int) -> list[str]:
+    return list(status._late(status.health(story.ledger, "cafe"), NOW + timedelta(minutes=minutes)))
+
+
+def test_what_is_late_says_since_when():
+    assert said(Story().deliver(), 125) == [
+        "late: the oldest delivery has waited for 2 h (penstock serve works)",
+    ]
+
+
+def test_a_retry_says_when_it_is_due():
+    lost = "run cafe-1  attempt 1 failed: E302 the destination does not answer"
+    assert said(Story().deliver().fail(retry=True), 0)[0].startswith(f"{lost}; again in 1")
+    assert said(Story().deliver().fail(retry=True), 60) == [f"{lost}; due since 59 min"]
+
+
+def test_the_facts_name_retries_and_what_waits():
+    story = Story().deliver().fail(retry=True).deliver("b")
+    (retry,) = status.facts(status.health(story.ledger, "cafe"), NOW)["retries"]
+    assert (retry["run"], retry["attempt"], retry["code"]) == ("cafe-1", 1, "E302")
+    assert retry["retry_at"] > NOW
 
 
 def test_every_state_has_its_place():

@@ -20,7 +20,7 @@ from penstock.ledger.store import Pages, Store
 from penstock.ledger.turning import claimed, fall, known, lost, names, refused, reopen, turn
 from penstock.model.events import Event
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
-from penstock.model.runs import Result, Run, RunState, Stage, Staged
+from penstock.model.runs import Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
 
 LIMITS = ClaimLimits()
@@ -143,7 +143,15 @@ class Book(Outbox, Ledger):
             return after
 
     def failed(
-        self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+        self,
+        run: str,
+        epoch: int,
+        now: datetime,
+        error: Mapping[str, str],
+        *,
+        retry: bool,
+        policy: RetryPolicy,
+        reached: Reached | None = None,
     ) -> list[Run]:
         with self._store.writing() as pages:
             before = known(pages, run)
@@ -152,7 +160,8 @@ class Book(Outbox, Ledger):
             if before.state is not RunState.RUNNING:
                 return pages.halves(run) or [before]
             halves = names(pages, before.pipeline)
-            after = transitions.fail(before, error, now, policy, halves, retry=retry)
+            told = transitions.reach(before, reached or {})
+            after = transitions.fail(told, error, now, policy, halves, retry=retry)
             return fall(pages, before, after, now)
 
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
@@ -233,6 +242,10 @@ class Book(Outbox, Ledger):
     def pending(self, pipelines: Iterable[str] | None = None) -> int:
         with self._store.reading() as record:
             return record.pending(pipelines)
+
+    def oldest(self, pipeline: str) -> Generation | None:
+        with self._store.reading() as record:
+            return record.oldest(pipeline)
 
     def next_due(self) -> datetime | None:
         with self._store.reading() as record:

@@ -15,7 +15,7 @@ from typing import Protocol
 from penstock.model.events import Event
 from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
-from penstock.model.runs import Result, Run, Staged
+from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 
 
@@ -149,10 +149,19 @@ class Claims(Protocol):
         ...
 
     def failed(
-        self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+        self,
+        run: str,
+        epoch: int,
+        now: datetime,
+        error: Mapping[str, str],
+        *,
+        retry: bool,
+        policy: RetryPolicy,
+        reached: Reached | None = None,
     ) -> list[Run]:
         """An attempt failed. `retry` (the error's own word) waits and tries again until the policy's attempts are
         spent; a deterministic failure over several generations is bisected into two runs; over one it is dead.
+        `reached`: the rows that one destination holds already, while another does not answer.
         Returns the runs as they stand now: the two halves of a bisected one, which itself is `failed`. Raises
         `ClaimLost`."""
         ...
@@ -247,6 +256,10 @@ class Record(Protocol):
 
     def pending(self, pipelines: Iterable[str] | None = None) -> int:
         """Accepted generations and unfinished runs: 0 means idle."""
+        ...
+
+    def oldest(self, pipeline: str) -> Generation | None:
+        """The generation that has waited longest of those that could be claimed now."""
         ...
 
     def next_due(self) -> datetime | None:

@@ -17,7 +17,7 @@ from typing import TypedDict
 from penstock.errors import UsageError, WorkersLost
 from penstock.ledger.port import RetryPolicy
 from penstock.ledger.retrying import delay, spent
-from penstock.model.runs import KEPT, Result, Run, RunState, Stage, Staged
+from penstock.model.runs import KEPT, Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 
 PREPARE_ENDS = (Standing.PREPARED, Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED)
@@ -175,6 +175,13 @@ def restage(run: Run) -> Run:
 
 
 # --- failures ----------------------------------------------------------------------------------------------------
+
+
+def reach(run: Run, rows: Reached) -> Run:
+    """Some destinations hold these rows already, by address and table; the others will."""
+    known = _known(run)
+    told = {address: replace(known[address], reached=held) for address, held in rows.items() if address in known}
+    return replace(run, **_learned(run, told)) if told else run
 
 
 def fail(

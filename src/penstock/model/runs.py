@@ -10,6 +10,9 @@ from enum import StrEnum
 from penstock.model.fates import Fates
 from penstock.model.slots import OPEN, Generation, Slot, Standing
 
+Reached = Mapping[str, Mapping[str, int]]
+"""Rows by address and table that one destination holds already, while another does not answer."""
+
 
 class Stage(StrEnum):
     """What a run does next. The boundary behind each stage is durable: a crash resumes from the last one."""
@@ -75,6 +78,8 @@ class Result:
     """Of a generation with several inputs: each input's part, in order."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """A digest of the staged rows of each table that another pipeline reads."""
+    reached: Mapping[str, int] = field(default_factory=dict)
+    """Rows by table that one destination holds already, while another does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +144,12 @@ class Run:
 
     @property
     def loaded(self) -> dict[str, int]:
-        """Rows by table over all generations that were loaded."""
+        """Rows by table over all generations that were loaded, be it to some of their destinations alone."""
         totals: dict[str, int] = {}
         for result in self.results:
-            if result.standing is Standing.LOADED:
-                for table, rows in result.rows.items():
-                    totals[table] = totals.get(table, 0) + rows
+            held = result.rows if result.standing is Standing.LOADED else result.reached
+            for table, rows in held.items():
+                totals[table] = totals.get(table, 0) + rows
         return totals
 
     def result(self, slot: Slot) -> Result | None:

@@ -18,7 +18,7 @@ from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageU
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
-from penstock.model.runs import Result, Run, Stage, Staged
+from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
 from penstock.runtime.ports import Destination, Engine, Input, Preparation, Zones
@@ -98,6 +98,8 @@ class Worker:
                 self.listener(stage.value, run)
         except ClaimLost:
             log.warning("Claim lost", extra={"action": "claim_lost", "run_id": run.id})
+        except _Halfway as halfway:
+            run = self._failed(run, halfway.error, halfway.rows)
         except PenstockError as error:
             run = self._failed(run, error)
         except OSError as error:
@@ -109,17 +111,18 @@ class Worker:
             )
         return run
 
-    def _failed(self, run: Run, error: PenstockError) -> Run:
+    def _failed(self, run: Run, error: PenstockError, reached: Reached | None = None) -> Run:
         tools = self.equipment
+        facts, now = error.facts(), tools.clock()
         try:
             runs = tools.ledger.failed(
-                run.id, run.epoch, tools.clock(), error.facts(), retry=error.retry, policy=tools.policy
+                run.id, run.epoch, now, facts, retry=error.retry, policy=tools.policy, reached=reached
             )
         except ClaimLost:
             return run
-        now = next((found for found in runs if found.id == run.id), runs[0])
-        self.listener("failed", now)
-        return now
+        stands = next((found for found in runs if found.id == run.id), runs[0])
+        self.listener("failed", stands)
+        return stands
 
     # --- stages --------------------------------------------------------------------------------------------------
 
@@ -154,13 +157,7 @@ class Worker:
             return tools.ledger.restage(run.id, run.epoch, tools.clock())
         results = {result.slot: result for result in run.results}
         units = tuple(_unit(generation, results.get(generation.slot)) for generation in run.open)
-        rows: dict[str, dict[str, int]] = {}
-        for load, destination in self._loads(plan, run, units):
-            point("load.before")
-            loaded = destination.load(load)
-            point("load.after")
-            _refuse_overtaken(loaded, plan, destination)
-            _note(rows, loaded)
+        rows = _delivered(plan, self._loads(plan, run, units))
         point("load.before_record")
         run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(results, units, rows))
         point("load.after_record")
@@ -211,6 +208,37 @@ def _table_load(spec: TableSpec, staged: Staged | None) -> TableLoad:
     if staged is None:
         return TableLoad(spec, (), (), 0)
     return TableLoad(spec, staged.columns, staged.files, staged.rows)
+
+
+class _Halfway(Exception):
+    """Some destinations hold the rows, another does not answer."""
+
+    def __init__(self, error: PenstockError, rows: Reached) -> None:
+        super().__init__(error.what)
+        self.error, self.rows = error, rows
+
+
+def _delivered(plan: Plan, loads: Sequence[tuple[Load, Destination]]) -> dict[str, dict[str, int]]:
+    """Rows by address and table, once all destinations hold them. One that does not answer keeps none from the next.
+
+    Raises the first error, as `_Halfway` where rows have been loaded all the same.
+    """
+    rows: dict[str, dict[str, int]] = {}
+    failed: PenstockError | None = None
+    for load, destination in loads:
+        try:
+            point("load.before")
+            loaded = destination.load(load)
+            point("load.after")
+            _refuse_overtaken(loaded, plan, destination)
+            _note(rows, loaded)
+        except PenstockError as error:
+            failed = failed or error
+            if not error.retry:
+                break
+    if failed:
+        raise _Halfway(failed, rows) if rows else failed
+    return rows
 
 
 def _refuse_overtaken(loaded: Loaded, plan: Plan, destination: Destination) -> None:

@@ -11,7 +11,7 @@ from penstock.errors import StepFailed
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.readiness import Readiness
-from penstock.model.runs import Result, Run, Stage, Staged
+from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Slot, Standing
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -147,9 +147,10 @@ class Clerk:
             done.append(self.complete(run))
         return done
 
-    def fail(self, run: Run, *, retry: bool = False) -> list[Run]:
-        """An attempt fails; `retry` is the error's own word."""
-        return self.ledger.failed(run.id, run.epoch, self.now, BROKEN, retry=retry, policy=self.policy)
+    def fail(self, run: Run, *, retry: bool = False, reached: Reached | None = None) -> list[Run]:
+        """An attempt fails; `retry` is the error's own word, `reached` what some destinations hold all the same."""
+        policy = self.policy
+        return self.ledger.failed(run.id, run.epoch, self.now, BROKEN, retry=retry, policy=policy, reached=reached)
 
     def renew(self, run: Run) -> None:
         """A worker is still at it."""

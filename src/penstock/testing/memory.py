@@ -260,6 +260,9 @@ class _Pages(MemoryOutbox):
         waiting = sum(_among(slot.pipeline, wanted) for slot, _ in self._ready)
         return waiting + sum(not run.state.final and _among(run.pipeline, wanted) for run in self._runs.values())
 
+    def oldest(self, pipeline: str) -> Generation | None:
+        return next(self.queue((pipeline,)), None)
+
     def next_due(self) -> datetime | None:
         return min((moment for run in self._runs.values() if (moment := _moment(run)) is not None), default=None)
 

@@ -15,7 +15,7 @@ from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
-from penstock.model.runs import Result, Run, Staged
+from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 
 P = ParamSpec("P")
@@ -153,9 +153,18 @@ class RemoteLedger(Ledger):
         return self._ask(Ledger.completed, run, epoch, now, *found)
 
     def failed(
-        self, run: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+        self,
+        run: str,
+        epoch: int,
+        now: datetime,
+        error: Mapping[str, str],
+        *,
+        retry: bool,
+        policy: RetryPolicy,
+        reached: Reached | None = None,
     ) -> list[Run]:
-        return self._ask(Ledger.failed, run, epoch, now, dict(error), retry=retry, policy=policy)
+        held = {address: dict(rows) for address, rows in (reached or {}).items()}
+        return self._ask(Ledger.failed, run, epoch, now, dict(error), retry=retry, policy=policy, reached=held)
 
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
         return self._ask(Ledger.restage, run, epoch, now)
@@ -219,6 +228,9 @@ class RemoteLedger(Ledger):
 
     def pending(self, pipelines: Iterable[str] | None = None) -> int:
         return self._ask(Ledger.pending, None if pipelines is None else tuple(pipelines))
+
+    def oldest(self, pipeline: str) -> Generation | None:
+        return self._ask(Ledger.oldest, pipeline)
 
     def next_due(self) -> datetime | None:
         return self._ask(Ledger.next_due)

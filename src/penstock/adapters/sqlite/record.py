@@ -89,6 +89,11 @@ SELECT (SELECT count(*) FROM generations WHERE queue IS NOT NULL AND {_AMONG.for
     + (SELECT count(*) FROM runs WHERE due IS NOT NULL AND {_AMONG.format("pipeline")})
 """
 
+OLDEST = f"""
+SELECT s.address, {GENERATION} FROM generations AS g JOIN slots AS s ON s.id = g.slot
+WHERE g.queue = ? ORDER BY g.id LIMIT 1
+"""
+
 NEXT_DUE = "SELECT min(due) FROM runs WHERE due IS NOT NULL"
 
 
@@ -177,6 +182,10 @@ class SqliteRecord(OutboxRecord):
     def pending(self, pipelines: Iterable[str] | None = None) -> int:
         wanted = rows.json_list(None if pipelines is None else tuple(pipelines))
         return int(self._execute(PENDING, (wanted,)).fetchone()[0])
+
+    def oldest(self, pipeline: str) -> Generation | None:
+        row = self._execute(OLDEST, (pipeline,)).fetchone()
+        return None if row is None else rows.generation(Slot(pipeline, row[0]), row[1:])
 
     def next_due(self) -> datetime | None:
         due = self._execute(NEXT_DUE).fetchone()[0]

@@ -256,10 +256,10 @@ def results_text(results: Sequence[Result], generations: Sequence[Generation]) -
 
 def _more(item: Result) -> tuple[Any, ...]:
     """What most results do not have."""
-    if not item.portions and not item.digests:
+    if not item.portions and not item.digests and not item.reached:
         return ()
     portions = [(each.name, _fates_row(each.fates), each.offset, each.span) for each in item.portions]
-    return (portions, item.digests)
+    return (portions, item.digests, item.reached) if item.reached else (portions, item.digests)
 
 
 def _fates_row(fates: Fates) -> tuple[int, ...]:
@@ -282,7 +282,7 @@ def found_of(members: str, results: str) -> dict[tuple[int, int], Found]:
 def result(item: Generation, found: Found) -> Result:
     """What a run found out about a generation."""
     standing, fates, span, reasons, warnings, rows, checksums, error, *more = found
-    portions, digests = more or ((), {})
+    portions, digests, *reached = more or ((), {})
     return Result(
         slot=item.slot,
         number=item.number,
@@ -296,6 +296,7 @@ def result(item: Generation, found: Found) -> Result:
         error=error,
         portions=tuple(Portion(name, Fates(*each), offset, span) for name, each, offset, span in portions),
         digests=digests,
+        reached=reached[0] if reached else {},
     )
 
 

@@ -33,20 +33,10 @@ GONE = (OSError, EOFError, AuthenticationError)
 
 READS = frozenset(
     {
-        "current",
-        "history",
-        "slots",
-        "generations",
-        "keys",
-        "run",
-        "runs",
-        "events",
-        "messages",
-        "live",
-        "pending",
-        "next_due",
+        "current", "history", "slots", "generations", "keys", "run", "runs", "events", "messages", "live", "pending",
+        "oldest", "next_due",
     }
-)
+)  # fmt: skip
 WRITES = frozenset(
     {
         "accept", "mark", "remind", "claim", "renew", "bury", "halfway", "prepared", "loaded", "published", "completed",

@@ -123,11 +123,12 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     tables = " · ".join(f"{table} {rows:,}" for table, rows in loaded(runs).items())
     names = ", ".join(run.id for run in runs[-3:]) + (f" and {len(runs) - 3:,} more" if len(runs) > 3 else "")
     yield f"{word} in {seconds:.1f} s · run {names}" if runs else f"{word} · nothing to do"
+    halfway = any(run.stage in (Stage.LOAD, Stage.PUBLISH) and run.state in UNFINISHED for run in runs)
     if tables:
         yield f"loaded: {tables}"
-    elif any(run.stage in (Stage.LOAD, Stage.PUBLISH) and run.state in UNFINISHED for run in runs):
+    if halfway:
         yield "not every destination has the rows yet"
-    elif runs:
+    elif runs and not tables:
         yield "nothing was loaded"
     if sum(run.fates.quarantined for run in runs):
         yield f"look at the rows that were set aside: penstock quarantine show {runs[-1].id}"

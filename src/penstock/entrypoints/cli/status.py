@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from penstock.entrypoints.cli import account
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 RECENT = 50
 PAGE = 1000
 FOLLOW_SECONDS = 0.3
+LATE = timedelta(minutes=5)
+"""What waits for longer than this, though it could be worked on, is late: nobody serves, or too few workers do."""
 TROUBLE = (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED, Standing.DEAD)
 # The worst first: what a person must look at stands on top.
 ORDER = ("failed", "suspended", "retrying", "running", "waiting", "ok", "never ran")
@@ -47,6 +49,9 @@ class Health:
     pipeline: str
     state: str
     waiting: int = 0
+    since: datetime | None = None
+    """When the oldest delivery that waits for a worker was accepted."""
+    retries: tuple[Run, ...] = ()
     last: Run | None = None
     troubled: tuple[Trouble, ...] = ()
 
@@ -54,11 +59,18 @@ class Health:
     def well(self) -> bool:
         return self.state not in ("failed", "suspended", "retrying")
 
+    def late(self, now: datetime) -> bool:
+        """Whether anything could have been worked on for a while, and nobody has."""
+        moments = [self.since, *(run.retry_at for run in self.retries)]
+        return any(moment is not None and now - moment > LATE for moment in moments)
+
 
 def arguments_status(parser: ArgumentParser) -> None:
     """The arguments of `status`."""
     parser.add_argument("pipeline", nargs="?", help="only this one")
-    parser.add_argument("--check", action="store_true", help="exit code 1 when anything failed or is being retried")
+    parser.add_argument(
+        "--check", action="store_true", help="exit code 1 when anything failed, is being retried or is late"
+    )
 
 
 def status(options: Namespace, out: Output) -> int:
@@ -68,28 +80,39 @@ def status(options: Namespace, out: Output) -> int:
             [one_of("pipeline", options.pipeline, project.pipelines)] if options.pipeline else list(project.pipelines)
         )
         found = sorted((health(project.ledger, name) for name in names), key=lambda item: ORDER.index(item.state))
+        now = project.clock()
         for item in found:
-            out.record(facts(item))
-        _print(project, found, out)
+            out.record(facts(item, now))
+        _print(project, found, now, out)
         _print_unsent(project.ledger, out)
-    return 1 if options.check and not all(item.well for item in found) else 0
+    return 1 if options.check and not all(item.well and not item.late(now) for item in found) else 0
 
 
 def health(ledger: Ledger, pipeline: str) -> Health:
     """Judge a pipeline by its recent runs and by what the ledger holds of their deliveries now."""
     runs = ledger.runs(pipeline=pipeline, limit=RECENT)
     troubled = tuple(_unsettled(ledger, runs))
-    waiting = ledger.pending([pipeline])
-    return Health(pipeline, _state(runs, troubled, waiting), waiting, runs[0] if runs else None, troubled)
+    waiting, oldest = ledger.pending([pipeline]), ledger.oldest(pipeline)
+    since = oldest.accepted_at if oldest else None
+    retries = tuple(run for run in runs if run.state is RunState.WAITING)
+    return Health(
+        pipeline, _state(runs, troubled, waiting), waiting, since, retries, runs[0] if runs else None, troubled
+    )
 
 
-def facts(item: Health) -> dict[str, Any]:
+def facts(item: Health, now: datetime) -> dict[str, Any]:
     """A pipeline's standing as one record."""
     last = item.last
     return {
         "pipeline": item.pipeline,
         "state": item.state,
         "waiting": item.waiting,
+        "waiting_since": item.since,
+        "late": item.late(now),
+        "retries": [
+            {"run": run.id, "retry_at": run.retry_at, "attempt": run.attempt, **(run.error or {})}
+            for run in item.retries
+        ],
         "run": last.id if last else None,
         "run_state": last.state.value if last else None,
         "at": (last.finished_at or last.created_at) if last else None,
@@ -103,13 +126,16 @@ def facts(item: Health) -> dict[str, Any]:
 
 def ago(moment: datetime | None, now: datetime) -> str:
     """`12 s ago`, `3 min ago`, `5 h ago`, `2 d ago`."""
-    if moment is None:
-        return "–"
-    seconds = max(0, int((now - moment).total_seconds()))
+    return "–" if moment is None else f"{lasting(now - moment)} ago"
+
+
+def lasting(time: timedelta) -> str:
+    """`12 s`, `3 min`, `5 h`, `2 d`; no time for what is to come."""
+    seconds = max(0, int(time.total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago"
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _unsettled(ledger: Ledger, runs: Sequence[Run]) -> Iterator[Trouble]:
@@ -139,8 +165,7 @@ def _state(runs: Sequence[Run], troubled: Sequence[Trouble], waiting: int) -> st
     return "ok" if runs else "never ran"
 
 
-def _print(project: Project, found: Sequence[Health], out: Output) -> None:
-    now = datetime.now(UTC)
+def _print(project: Project, found: Sequence[Health], now: datetime, out: Output) -> None:
     out.say(f"{out.paint('bold', project.settings.project)}  env {project.settings.environment}")
     marks = {"ok": "good", "failed": "bad", "suspended": "bad"}
     for item in found:
@@ -149,9 +174,10 @@ def _print(project: Project, found: Sequence[Health], out: Output) -> None:
         rows = account.fates(item.last.fates) if item.last and item.last.state.final else ""
         parts = [text for text in (item.state, last, rows, waiting) if text]
         out.say(f"  {out.mark(marks.get(item.state, 'open'))} {item.pipeline:<20} {' · '.join(parts)}")
+        for line in _late(item, now):
+            out.say(f"      {line}")
         for trouble in item.troubled:
-            text = f"{trouble.error.get('code', '')} {trouble.error.get('message', '')}"
-            out.say(f"      {trouble.slot}  run {trouble.run}  {trouble.standing}: {text}")
+            out.say(f"      {trouble.slot}  run {trouble.run}  {trouble.standing}: {_told(trouble.error)}")
     if found and not all(item.well for item in found):
         out.say("\npenstock logs RUN tells what happened; penstock redrive sends dead and suspended work on its way.")
 
@@ -169,6 +195,21 @@ def _print_unsent(ledger: Ledger, out: Output) -> None:
         out.say(f"  {out.mark('bad' if dead else 'open')} notify {channel:<13} {text}{' · ' if why else ''}{why}")
     if any(item.state is MessageState.DEAD for item in unsent):
         out.say("penstock doctor --notify tries the channels; penstock redrive --messages sends them again.")
+
+
+def _told(error: Mapping[str, str]) -> str:
+    return f"{error.get('code', '')} {error.get('message', '')}"
+
+
+def _late(item: Health, now: datetime) -> Iterator[str]:
+    """What is not loaded yet although it was accepted: since when, and when it is tried again."""
+    if item.since and now - item.since > LATE:
+        yield f"late: the oldest delivery has waited for {lasting(now - item.since)} (penstock serve works)"
+    for run in item.retries:
+        due = run.retry_at or now
+        when = f"due since {lasting(now - due)}" if now - due > LATE else f"again in {lasting(due - now)}"
+        failed = f"attempt {run.attempt} failed: {_told(run.error)}; " if run.error else ""
+        yield f"run {run.id}  {failed}{when}"
 
 
 # --- logs ----------------------------------------------------------------------------------------------------------

@@ -302,6 +302,29 @@ class RunContract:
         assert [run.id for run in clerk.ledger.runs(slot=slot("a"))] == [newest.id, left.id, whole.id]
         assert clerk.ledger.runs(slot=slot("nobody")) == []
 
+    @pytest.mark.parametrize("retry", [True, False])
+    def test_what_one_destination_holds_already_is_loaded(self, clerk: Clerk, retry: bool) -> None:  # noqa: FBT001
+        clerk.deliver("leeds")
+        held = {slot("leeds").address: {"orders": 2}}
+        (run,) = clerk.fail(clerk.prepare(clerk.start()), retry=retry, reached=held)
+        assert (run.loaded, clerk.ledger.run(run.id)) == ({"orders": 2}, run)
+        assert run.state is (RunState.WAITING if retry else RunState.DEAD)
+
+    def test_it_is_still_loaded_when_nobody_answers_the_next_time(self, clerk: Clerk) -> None:
+        clerk.deliver("leeds")
+        held = {slot("leeds").address: {"orders": 2}}
+        (run,) = clerk.fail(clerk.prepare(clerk.start()), retry=True, reached=held)
+        clerk.now = run.retry_at or clerk.now
+        (again,) = clerk.fail(clerk.start(), retry=True)
+        assert again.loaded == {"orders": 2}
+
+    def test_rows_that_reach_the_last_destination_are_counted_once(self, clerk: Clerk) -> None:
+        clerk.deliver("leeds")
+        held = {slot("leeds").address: {"orders": 2}}
+        (run,) = clerk.fail(clerk.prepare(clerk.start()), retry=True, reached=held)
+        clerk.now = run.retry_at or clerk.now
+        assert clerk.complete(clerk.start()).loaded == {"orders": 2}
+
     def test_slots_and_their_history_can_be_read(self, clerk: Clerk) -> None:
         clerk.deliver_all("ba")
         clerk.deliver("a", "B")
@@ -318,6 +341,18 @@ class RunContract:
         clerk.deliver("a", "B")
         assert clerk.ledger.pending() == clerk.ledger.pending(["cafe"]) == 4
         assert clerk.ledger.pending(["shop"]) == clerk.ledger.pending([]) == 0
+
+    def test_the_oldest_is_the_first_that_could_be_claimed(self, clerk: Clerk) -> None:
+        assert clerk.ledger.oldest("cafe") is None
+        clerk.deliver("a")
+        clerk.start()
+        clerk.deliver("a", "B")
+        clerk.turn(timedelta(seconds=5))
+        clerk.deliver_all("bc")
+        found = clerk.ledger.oldest("cafe")
+        assert found is not None
+        assert (name_of(found.slot), found.accepted_at) == ("b", NOW + timedelta(seconds=5))
+        assert clerk.ledger.oldest("shop") is None
 
     def test_what_is_due_next_is_the_earliest_lease_or_retry(self, clerk: Clerk) -> None:
         clerk.deliver("leeds")

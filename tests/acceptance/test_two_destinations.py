@@ -1,0 +1,74 @@
+"""The lake and PostgreSQL, one of which does not answer: the other has the rows, and both have them in the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from penstock.entrypoints.cli.init import create
+from penstock.entrypoints.cli.main import main
+
+PIPELINE = """
+import penstock as ps
+
+till = ps.Pipeline(
+    "till",
+    trigger=ps.upload("landing/{day:%Y-%m-%d}.csv"),
+    source=ps.csv(columns={"till": "VARCHAR", "price": "DECIMAL(8,2)"}),
+)
+till.load("source", to=[DESTINATIONS], table="sales")
+"""
+ORDERS = ["ps.lake(), ps.postgres('warehouse')", "ps.postgres('warehouse'), ps.lake()"]
+NOBODY = "postgresql://nobody@127.0.0.1:1/none"
+
+
+@pytest.fixture(params=ORDERS)
+def shop(request, tmp_path, monkeypatch) -> Path:
+    """A project with a file that is to go to both; PostgreSQL does not answer, and is asked twice."""
+    create(tmp_path / "shop", "minimal")
+    (tmp_path / "shop/pipelines/sales.py").write_text(PIPELINE.replace("DESTINATIONS", request.param))
+    (tmp_path / "2024-03-04.csv").write_text("till,price\n7,1.50\n8,2.50\n")
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", NOBODY)
+    monkeypatch.setenv("PENSTOCK_RETRY_ATTEMPTS", "2")
+    monkeypatch.setenv("PENSTOCK_RETRY_FIRST_SECONDS", "0.01")
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def penstock(shop, capsys):
+    def call(*words: str | Path) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main([*map(str, words), "--project", str(shop)])
+        return code, capsys.readouterr().out
+
+    call.ran = call("run", "till", shop.parent / "2024-03-04.csv", "--json")
+    return call
+
+
+def last(printed: str) -> dict[str, object]:
+    return json.loads(printed.splitlines()[-1])
+
+
+def test_what_the_other_has_is_loaded(penstock):
+    code, printed = penstock.ran
+    told = last(printed)
+    assert (code, told["state"], told["loaded"]) == (1, "dead", {"sales": 2})
+    assert last(penstock("query", "select count(*) as n from sales", "--json")[1]) == {"n": 2}
+
+
+def test_the_status_says_what_is_missing(penstock):
+    _, printed = penstock("status")
+    assert "E302" in printed
+
+
+def test_both_have_it_in_the_end(penstock, postgres, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", postgres)
+    code, printed = penstock("redrive", "--json")
+    assert (code, last(printed)["loaded"]) == (0, {"sales": 2})
+    assert last(penstock("query", "select count(*) as n from sales", "--json")[1]) == {"n": 2}
+    with psycopg.connect(postgres) as connection:
+        assert connection.execute("SELECT count(*) FROM sales").fetchall() == [(2,)]
+    assert penstock("verify")[0] == 0
