@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock import errors
+    from penstock.authoring.arrivals import ready
     from penstock.authoring.notices import notify
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.privacy import drop, encrypt, hash, mask, tokenize  # noqa: A004  the words authors look for
-    from penstock.authoring.sources import csv, json, json_lines, parquet
+    from penstock.authoring.sources import csv, json, json_lines, parquet, table
     from penstock.authoring.streams import stream
     from penstock.authoring.tables import entity, lake, owned, postgres
     from penstock.authoring.triggers import event, manual, upload
@@ -40,6 +41,8 @@ _HOMES = {
     "owned": "authoring.tables",
     "parquet": "authoring.sources",
     "postgres": "authoring.tables",
+    "ready": "authoring.arrivals",
+    "table": "authoring.sources",
     "stream": "authoring.streams",
     "tokenize": "authoring.privacy",
     "upload": "authoring.triggers",
@@ -65,7 +68,9 @@ __all__ = [
     "owned",
     "parquet",
     "postgres",
+    "ready",
     "stream",
+    "table",
     "tokenize",
     "upload",
     "writer",

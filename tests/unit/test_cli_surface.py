@@ -34,8 +34,8 @@ def quickest(code: str) -> float:
 def test_the_exports():
     assert ps.__all__ == [
         "PenstockError", "Pipeline", "csv", "drop", "encrypt", "entity", "errors", "event", "hash", "json",
-        "json_lines", "lake", "manual", "mask", "notify", "owned", "parquet", "postgres", "stream", "tokenize",
-        "upload", "writer",
+        "json_lines", "lake", "manual", "mask", "notify", "owned", "parquet", "postgres", "ready", "stream",
+        "table", "tokenize", "upload", "writer",
     ]  # fmt: skip
     assert set(dir(ps)) == {*ps.__all__, "__version__"}
 

@@ -408,3 +408,21 @@ def test_rows_of_a_wide_step_cannot_go_aside(tmp_path):
     shop.load("totals", to=ps.lake())
     with pytest.raises(StepError, match="cannot put rows of the wide step"):
         Bench(tmp_path, shop)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_parquet_is_read_in_parts(tmp_path, monkeypatch, rows):
+    import duckdb
+
+    from penstock.adapters.duckdb import feeding
+
+    monkeypatch.setattr(feeding, "_PARQUET_ROWS", 2)
+    with duckdb.connect() as connection:
+        values = f"SELECT i::INTEGER AS id, 'n' || i AS name, i / 2 AS price FROM range(1, {rows + 1}) AS t(i)"
+        connection.execute(f"COPY ({values}) TO '{tmp_path / 'in.parquet'}' (FORMAT parquet)")
+    shop = ps.Pipeline("shop", trigger=ps.upload("landing/{name}.parquet"), source=ps.parquet(columns=COLUMNS))
+    shop.load("source", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    (result,) = bench.prepare(a__parquet=(tmp_path / "in.parquet").read_bytes())
+    assert result.fates == Fates(read=rows, kept=rows)
+    assert [row[0] for row in bench.rows("source", "id")] == list(range(1, rows + 1))

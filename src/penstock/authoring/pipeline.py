@@ -59,7 +59,8 @@ class Pipeline:
         self.name = name
         self.place = here()
         self.trigger = trigger
-        self.several = sources is not None
+        self.several = sources is not None or bool(source and source.reads_table)
+        """Whether a generation is a vector: several sources, or rows of a table."""
         self.sources = _sources(name, source, sources, self.place)
         self.privacy: dict[str, dict[str, Mark]] = self._by_source(privacy or {})
         self.hard = hard

@@ -215,6 +215,10 @@ class Book(Outbox, Ledger):
         with self._store.reading() as record:
             return record.slots(pipeline)
 
+    def key(self, slot: Slot) -> KeyState | None:
+        with self._store.reading() as record:
+            return record.key(slot)
+
     def keys(self, pipeline: str) -> list[KeyState]:
         with self._store.reading() as record:
             return record.keys(pipeline)

@@ -227,6 +227,10 @@ class Record(Protocol):
 
     def slots(self, pipeline: str) -> list[Slot]: ...
 
+    def key(self, slot: Slot) -> KeyState | None:
+        """What is marked of one key, by the slot that it fires."""
+        ...
+
     def keys(self, pipeline: str) -> list[KeyState]:
         """The keys of a pipeline with several inputs of which any member was ever marked, in the order of addresses."""
         ...

@@ -54,8 +54,6 @@ class Slots(Protocol):
 class Keys(Protocol):
     """Keys of pipelines with several inputs, and the marks of their members."""
 
-    def key(self, slot: Slot) -> KeyState | None: ...
-
     def open_key(self, state: KeyState) -> None:
         """Keep a key of which nothing is marked yet."""
         ...

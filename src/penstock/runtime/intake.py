@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from penstock.authoring.arrivals import Ready, Uploads
 from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.triggers import Matching, Upload
 from penstock.errors import PenstockError, StorageUnavailable, UnknownName
 from penstock.ledger.port import Ledger
 from penstock.model.faults import point
-from penstock.model.slots import Acceptance, Delivery, Kind, Slot
+from penstock.model.readiness import Mark, Readiness
+from penstock.model.slots import Acceptance, Content, Delivery, Kind, Member, Slot, key_address
 from penstock.runtime.ports import Found, Landing
 
 log = logging.getLogger("penstock")
@@ -27,6 +29,8 @@ class Match:
 
     pipeline: str
     parts: Mapping[str, str]
+    member: str = ""
+    """The source that it is, of a pipeline with several."""
 
 
 def matches(pipelines: Mapping[str, Pipeline], address: str, size: int = 0) -> list[Match]:
@@ -38,9 +42,33 @@ def matches(pipelines: Mapping[str, Pipeline], address: str, size: int = 0) -> l
             parts = trigger.template.match(address)
             if parts is not None:
                 found.append(Match(name, {key: str(value) for key, value in parts.items()}))
+        elif isinstance(trigger, Uploads):
+            found += _members(name, trigger, address)
         elif isinstance(trigger, Matching) and trigger.pattern.matches(object_event(address, size)):
             found.append(Match(name, {}))
     return found
+
+
+def _members(pipeline: str, trigger: Uploads, address: str) -> list[Match]:
+    matched = ((member, template.match(address)) for member, template in trigger.templates.items())
+    return [
+        Match(pipeline, {key: str(value) for key, value in parts.items()}, member)
+        for member, parts in matched
+        if parts is not None
+    ]
+
+
+def folder_of(pipeline: str, member: str) -> str:
+    """Where objects lie that somebody brings as a pipeline's source, and whose path says nothing else."""
+    return f"landing/{pipeline}/{member}/"
+
+
+def placed(pipeline: Pipeline, address: str) -> Match | None:
+    """The source that an object was brought as (see `folder_of`)."""
+    if not pipeline.several or isinstance(pipeline.trigger, Ready):
+        return None
+    found = (member for member in pipeline.sources if address.startswith(folder_of(pipeline.name, member)))
+    return next((Match(pipeline.name, {}, member) for member in found), None)
 
 
 def object_event(address: str, size: int = 0) -> dict[str, object]:
@@ -56,9 +84,16 @@ class Intake:
     """Offers objects to the ledger. Remembers versions, so that a rescan hashes only what changed."""
 
     def __init__(
-        self, ledger: Ledger, landing: Landing, pipelines: Mapping[str, Pipeline], clock: Callable[[], datetime]
+        self,
+        ledger: Ledger,
+        landing: Landing,
+        pipelines: Mapping[str, Pipeline],
+        clock: Callable[[], datetime],
+        conditions: Mapping[str, Readiness] | None = None,
     ) -> None:
+        """`conditions` are those of the pipelines with several sources."""
         self.ledger, self.landing, self.pipelines, self.clock = ledger, landing, pipelines, clock
+        self.conditions = conditions or {}
         self._seen: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
 
@@ -74,7 +109,7 @@ class Intake:
         Durable when it returns. An object that cannot be read now is left for the next rescan.
         """
         accepted: list[Acceptance] = []
-        waiting: list[Delivery] = []
+        waiting: list[Delivery | Mark] = []
         looked: dict[str, str] = {}
         for found in objects:
             if self._seen.get(found.address) == found.version:
@@ -99,35 +134,47 @@ class Intake:
             fields = {"action": "object_unreadable", "code": error.code, "error": error.facts()}
             log.warning("Object unreadable: %s", found.address, extra=fields)
 
-    def _accept(self, deliveries: list[Delivery], looked: Mapping[str, str]) -> list[Acceptance]:
+    def _accept(self, waiting: list[Delivery | Mark], looked: Mapping[str, str]) -> list[Acceptance]:
         """Only what the ledger has taken is passed over from now on."""
         point("accept.before_record")
+        deliveries = [item for item in waiting if isinstance(item, Delivery)]
+        marks = [item for item in waiting if isinstance(item, Mark)]
         accepted = self.ledger.accept(deliveries, self.clock()) if deliveries else []
+        accepted += self.ledger.mark(marks, self.clock()) if marks else []
         point("accept.after_record")
         self._seen.update(looked)
         return accepted
 
-    def _deliveries(self, found: Found, cause: str, fingerprints: Mapping[str, str]) -> list[Delivery]:
+    def _deliveries(self, found: Found, cause: str, fingerprints: Mapping[str, str]) -> list[Delivery | Mark]:
         wanted = [
-            match
-            for match in matches(self.pipelines, found.address, found.size)
-            if not self._known(match.pipeline, found)
+            match for match in matches(self.pipelines, found.address, found.size) if not self._known(match, found)
         ]
         if not wanted:
             return []
         content = self.landing.content(found.address)
-        return [
-            Delivery(
-                Slot(match.pipeline, found.address), Kind.DELIVERY, content, match.parts, cause,
-                fingerprints.get(match.pipeline, ""),
-            )
-            for match in wanted
-        ]  # fmt: skip
+        return [self._offered(match, found.address, content, cause, fingerprints) for match in wanted]
 
-    def _known(self, pipeline: str, found: Found) -> bool:
+    def _offered(
+        self, match: Match, address: str, content: Content, cause: str, fingerprints: Mapping[str, str]
+    ) -> Delivery | Mark:
+        if match.member:
+            return Mark(self.conditions[match.pipeline], match.parts, Member(match.member, address, content))
+        slot, fingerprint = Slot(match.pipeline, address), fingerprints.get(match.pipeline, "")
+        return Delivery(slot, Kind.DELIVERY, content, match.parts, cause, fingerprint)
+
+    def _known(self, match: Match, found: Found) -> bool:
         """Whether the ledger has this very version already: nothing was written since it was accepted."""
-        current = self.ledger.current(Slot(pipeline, found.address))
+        if match.member:
+            return self._marked(match, found)
+        current = self.ledger.current(Slot(match.pipeline, found.address))
         return current is not None and current.content is not None and current.content.version == found.version
+
+    def _marked(self, match: Match, found: Found) -> bool:
+        key = key_address(self.conditions[match.pipeline].key(match.parts) or {})
+        state = self.ledger.key(Slot(match.pipeline, key))
+        return state is not None and any(
+            member.address == found.address and member.content.version == found.version for member in state.members
+        )
 
     def forget(self, address: str) -> None:
         """Look at an object again at the next offer."""
@@ -140,6 +187,12 @@ def explain(pipelines: Mapping[str, Pipeline], address: str) -> PenstockError:
         f"{name}: {pipeline.trigger.template.explain(address)}"
         for name, pipeline in pipelines.items()
         if isinstance(pipeline.trigger, Upload)
+    ]
+    reasons += [
+        f"{name}, source {member}: {template.explain(address)}"
+        for name, pipeline in pipelines.items()
+        if isinstance(pipeline.trigger, Uploads)
+        for member, template in pipeline.trigger.templates.items()
     ]
     return UnknownName(
         f"no pipeline takes {address!r}",

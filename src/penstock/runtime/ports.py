@@ -137,6 +137,11 @@ class Destination(Protocol):
         nothing. Wholly or not at all. Safe to call again after an unknown outcome."""
         ...
 
+    def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
+        """Write the table's rows of these slots to a Parquet file, in the order of their identities and without them:
+        of a shared table what the slots contributed. A table that is not there has no rows and no columns."""
+        ...
+
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
         """What is there now, slot by slot, counted from the rows themselves."""
         ...

@@ -8,9 +8,11 @@ from typing import Any
 
 from penstock.compile.plan import Plan, TablePlan
 from penstock.ledger.port import Record
+from penstock.model.readiness import Readiness
 from penstock.model.runs import Result
-from penstock.model.slots import Generation, Slot
+from penstock.model.slots import Generation, Slot, key_address
 from penstock.model.tables import Mode
+from penstock.runtime.intake import Match
 from penstock.runtime.ports import Destination, Found, Holding
 
 
@@ -108,6 +110,18 @@ def compare_landing(pipeline: str, record: Record, objects: Iterable[tuple[Found
             yield Difference("not_accepted", pipeline, found.address, expected=1)
         elif contents[-1] != sha256:
             yield Difference("changed", pipeline, found.address, expected=len(contents), found=len(contents))
+
+
+def compare_members(
+    condition: Readiness, record: Record, objects: Iterable[tuple[Found, str, Match]]
+) -> Iterator[Difference]:
+    """The same of a pipeline with several sources: every object is marked as the member that it is."""
+    for found, sha256, match in objects:
+        state = record.key(Slot(condition.pipeline, key_address(condition.key(match.parts) or {})))
+        marked = [item.content.sha256 for item in state.members if item.name == match.member] if state else []
+        if sha256 not in marked:
+            kind = "changed" if marked else "not_accepted"
+            yield Difference(kind, condition.pipeline, found.address, expected=1)
 
 
 def unfinished(record: Record, pipeline: str) -> Iterator[Difference]:

@@ -18,6 +18,7 @@ from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageU
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
+from penstock.model.readiness import Readiness
 from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
@@ -53,6 +54,8 @@ class Equipment:
         default_factory=lambda: {Stage.PREPARE: threading.Lock(), Stage.LOAD: threading.Lock()}
     )
     """One worker of a process prepares, one loads: what they need of memory does not grow with their number."""
+    triggers: Mapping[str, Sequence[Readiness]] = field(default_factory=dict)
+    """Who waits for each pipeline's tables."""
 
 
 def ignore(_stage: str, _run: Run) -> None:
@@ -167,7 +170,8 @@ class Worker:
         """Announce the tables, then let go of the staged files."""
         tools = self.equipment
         point("publish.before_record")
-        run = tools.ledger.published(run.id, run.epoch, tools.clock())
+        triggers = tools.triggers.get(run.pipeline, ())
+        run = tools.ledger.published(run.id, run.epoch, tools.clock(), triggers)
         point("publish.after_record")
         tools.zones.release(run)
         point("publish.released")

@@ -18,6 +18,7 @@ from penstock.authoring.endpoints import distinct
 from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.place import shorten
 from penstock.authoring.streams import streams_of
+from penstock.compile.readiness import conditions
 from penstock.errors import DefinitionError, PenstockError, nearest
 
 PIPELINES = "pipelines"
@@ -42,6 +43,7 @@ def load(folder: Path) -> dict[str, Pipeline]:
             _add(pipelines, pipeline)
     distinct(endpoint for pipeline in pipelines.values() for endpoint in pipeline.endpoints)
     streams_of(pipeline.trigger for pipeline in pipelines.values())
+    conditions(pipelines)
     return pipelines
 
 

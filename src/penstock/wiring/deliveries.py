@@ -16,15 +16,15 @@ from penstock.model.slots import Acceptance, Delivery, Kind, Slot
 from penstock.runtime.crew import Mate
 from penstock.runtime.intake import Match, explain, matches
 from penstock.runtime.worker import Equipment, Listener, Worker, ignore
+from penstock.wiring.gathering import Gathering
 from penstock.wiring.names import is_gone
-from penstock.wiring.notices import Telling
 from penstock.wiring.outcomes import Outcome, Outcomes
 
 LOOKED_AT = 50
 """How many of the newest runs are looked through for those whose workers have died; others wait for their leases."""
 
 
-class Deliveries(Telling):
+class Deliveries(Gathering):
     """Taking in, working, withdrawing, and clearing up what dead workers left."""
 
     def receive(self, pipeline: str, *paths: Path) -> list[str]:
@@ -33,6 +33,8 @@ class Deliveries(Telling):
         absent = next((path for path in paths if not path.is_file()), None)
         if absent is not None:
             raise UsageError(f"there is no file {str(absent)!r}")
+        if self.pipeline(pipeline).several:
+            return [self.bring(pipeline, "", path) for path in paths]
         addresses = self.landing.addresses_of(paths)
         return [self._received(pipeline, path, address) for path, address in zip(paths, addresses, strict=True)]
 
@@ -72,7 +74,10 @@ class Deliveries(Telling):
         hard: bool | None = None,
         cause: str = "run",
     ) -> list[Acceptance]:
-        """Put objects of the landing zone before the ledger."""
+        """Put objects of the landing zone before the ledger; of a pipeline with several sources only the keys that are
+        complete come back."""
+        if self.pipeline(pipeline).several:
+            return self.gather(pipeline, addresses, reload=reload, hard=hard)
         deliveries = [
             Delivery(
                 Slot(pipeline, address),
@@ -103,14 +108,38 @@ class Deliveries(Telling):
         """Work until the accepted generations are final, in this process or in whichever has claimed them."""
         self.bury_dead_workers()
         outcomes = Outcomes(self.ledger)
-        waiting = list(acceptances)
+        waiting, followed = list(acceptances), list[Outcome]()
         crew = self._crew(self.equipment, listener, alone=len(waiting) == 1)
         with self.telling(), crew as (worker, mate):
             while waiting := outcomes.unrested(waiting):
                 run = worker.work()
                 for told in mate.done() if run is None else [run, *mate.done(0)]:
                     outcomes.learn(told)
-        return [outcomes.of(acceptance) for acceptance in acceptances]
+                    followed += self._derived_outcomes(told)
+            followed += self._follow(listener)
+        return [outcomes.of(acceptance) for acceptance in acceptances] + followed
+
+    @property
+    def derived(self) -> list[str]:
+        """The pipelines that are set off by what others load."""
+        return [name for name, condition in self.conditions.items() if any(need.pipeline for need in condition.needs)]
+
+    def _follow(self, listener: Listener) -> list[Outcome]:
+        """Work on what has become ready."""
+        names = self.derived
+        if not names:
+            return []
+        plans = {name: self.equipment.plans[name] for name in names}
+        worker = Worker(self.worker_name, replace(self.equipment, plans=plans), listener)
+        found: list[Outcome] = []
+        while (run := worker.work()) is not None:
+            found += self._derived_outcomes(run)
+        return found
+
+    def _derived_outcomes(self, run: Run) -> list[Outcome]:
+        if run.pipeline not in self.derived:
+            return []
+        return [Outcome(Acceptance(item, fresh=True), item, run) for item in run.generations]
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
         """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes
@@ -119,7 +148,8 @@ class Deliveries(Telling):
         self.intake.rescan(self.fingerprints)
         equipment = self.equipment
         if pipeline:
-            equipment = replace(equipment, plans={pipeline: equipment.plans[pipeline]})
+            names = dict.fromkeys((pipeline, *self.derived))
+            equipment = replace(equipment, plans={name: equipment.plans[name] for name in names})
         runs = []
         with self.telling(), self._crew(equipment, listener) as (worker, mate):
             while (run := worker.work()) is not None or not mate.idle:

@@ -12,7 +12,13 @@ from penstock.errors import UnknownName, nearest
 from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Kind, Slot, Standing
 from penstock.runtime.intake import matches
-from penstock.runtime.reconcile import Difference, compare_destination, compare_landing, unfinished
+from penstock.runtime.reconcile import (
+    Difference,
+    compare_destination,
+    compare_landing,
+    compare_members,
+    unfinished,
+)
 from penstock.wiring.parts import Parts
 
 
@@ -24,6 +30,8 @@ class Origin:
     slot: str
     line: int
     generation: int
+    source: str = ""
+    """The name of the source, of a delivery with several; `slot` is its file then."""
 
 
 class Looking(Parts):
@@ -33,12 +41,15 @@ class Looking(Parts):
         """Every difference between landing zone, ledger and destinations."""
         found: list[Difference] = []
         for name in [self.pipeline(pipeline).name] if pipeline else list(self.pipelines):
-            objects = (
-                (item, self.landing.content(item.address).sha256)
+            objects = [
+                (item, self.landing.content(item.address).sha256, match)
                 for item in self.landing.scan()
-                if matches({name: self.pipelines[name]}, item.address)
-            )
-            found += compare_landing(name, self.ledger, objects)
+                for match in matches({name: self.pipelines[name]}, item.address)
+            ]
+            if name in self.conditions:
+                found += compare_members(self.conditions[name], self.ledger, objects)
+            else:
+                found += compare_landing(name, self.ledger, ((item, sha256) for item, sha256, _ in objects))
             found += unfinished(self.ledger, name)
             for key, destination in self.destinations.items():
                 found += compare_destination(self.plans[name], self.ledger, destination, key)
@@ -51,10 +62,23 @@ class Looking(Parts):
                 found = destination.slot_of(name, row)
                 if found is not None:
                     address, base = found
-                    return Origin(name, address, row - base, self._generation_of(Slot(name, address), row - base))
+                    return self._origin(Slot(name, address), row - base)
         raise UnknownName(
             f"no loaded row has the identity {row}", fix="take it from the table's key or its _row column"
         )
+
+    def _origin(self, slot: Slot, line: int) -> Origin:
+        number = self._generation_of(slot, line)
+        generation = next((item for item in self.ledger.history(slot) if item.number == number), None)
+        run = self.ledger.run(generation.run) if generation and generation.members else None
+        result = run.result(slot) if run else None
+        portions = [portion for portion in (result.portions if result else ()) if portion.offset < line]
+        if generation is None or not portions:
+            return Origin(slot.pipeline, slot.address, line, number)
+        portion = portions[-1]
+        member = next(item for item in generation.members if item.name == portion.name)
+        place = f"{member.pipeline}:{member.address}" if member.pipeline else member.address
+        return Origin(slot.pipeline, place, line - portion.offset, number, portion.name)
 
     def _generation_of(self, slot: Slot, line: int) -> int:
         """The generation that brought a line: the newest loaded patch of it, else the newest loaded delivery."""

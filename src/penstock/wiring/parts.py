@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,9 @@ from penstock.adapters.files.landing import FolderLanding
 from penstock.adapters.files.zones import FolderZones
 from penstock.errors import UnknownName, nearest
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.model.readiness import Readiness
 from penstock.model.settings import LOCAL, Place, Settings
+from penstock.model.slots import Slot
 from penstock.runtime.intake import Intake
 from penstock.runtime.worker import Equipment, utc_now
 from penstock.wiring import definitions
@@ -26,6 +29,20 @@ if TYPE_CHECKING:
     from penstock.authoring.tables import Target
     from penstock.compile.plan import Plan
     from penstock.runtime.ports import Destination
+
+
+class Loaded:
+    """Tables that are loaded already, for those who read them: see `penstock.runtime.ports.Tables`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def extract(self, table: str, slots: Sequence[Slot], path: Path) -> None:
+        """From the table's first destination."""
+        pipeline = slots[0].pipeline
+        plan = next(item for item in self._parts.plans[pipeline].tables if item.spec.name == table)
+        destination = self._parts.destinations[f"{plan.targets[0].kind}:{plan.targets[0].name}"]
+        destination.extract(pipeline, table, [slot.address for slot in slots], path)
 
 
 class Parts:
@@ -66,8 +83,18 @@ class Parts:
     def plans(self) -> dict[str, Plan]:
         """The compiled pipelines. Raises `DefinitionError`."""
         from penstock.compile.plan import compile_pipeline
+        from penstock.compile.readiness import conditions, watched
 
-        return {name: compile_pipeline(pipeline) for name, pipeline in self.pipelines.items()}
+        compiled = {name: compile_pipeline(pipeline) for name, pipeline in self.pipelines.items()}
+        waiting = conditions(self.pipelines)
+        return {name: replace(plan, watched=watched(waiting, name)) for name, plan in compiled.items()}
+
+    @cached_property
+    def conditions(self) -> dict[str, Readiness]:
+        """What the pipelines with several sources wait for."""
+        from penstock.compile.readiness import conditions
+
+        return conditions(self.pipelines, self.fingerprints)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -89,7 +116,7 @@ class Parts:
         from penstock.adapters.secrets import privacy_keys
 
         key = None
-        if any(plan.reading.keyed for plan in self.plans.values()):
+        if any(read.reading.keyed for plan in self.plans.values() for read in plan.inputs):
             keys = privacy_keys(self.secrets, generate=self.settings.environment == LOCAL)
             key = Key(keys.current, keys.key)
         resources = Resources(
@@ -100,7 +127,7 @@ class Parts:
         )
         limits = Limits(file_bytes=self.settings.limits.expanded_bytes, ratio=self.settings.limits.expansion)
         place = landing or self.landing
-        return DuckEngine(place, place.zones, resources, key, limits)
+        return DuckEngine(place, place.zones, resources, key, limits, Loaded(self))
 
     @cached_property
     def secrets(self) -> Any:
@@ -131,6 +158,8 @@ class Parts:
     @cached_property
     def equipment(self) -> Equipment:
         """What a worker of this process works with."""
+        from penstock.compile.readiness import triggers
+
         settings = self.settings
         return Equipment(
             self.ledger,
@@ -148,6 +177,7 @@ class Parts:
                 settings.retry.deaths,
             ),
             self.clock,
+            triggers=triggers(self.conditions),
         )
 
     def hardened_plans(self) -> dict[str, Plan]:
@@ -157,7 +187,7 @@ class Parts:
 
     @cached_property
     def intake(self) -> Intake:
-        return Intake(self.ledger, self.landing, self.pipelines, self.clock)
+        return Intake(self.ledger, self.landing, self.pipelines, self.clock, self.conditions)
 
     @property
     def fingerprints(self) -> dict[str, str]:

@@ -201,7 +201,9 @@ class Preparing:
     def carry(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> Spill:
         """The pass that counts: each part is judged, accounted for and staged; what wide steps read is kept."""
         start, good = self.staging.mark(), self.lane.good
-        if self.lanes > 1:
+        head = list(itertools.islice(parts, 2))
+        parts = itertools.chain(head, parts)
+        if self.lanes > 1 and len(head) > 1:
             self._side_by_side(parts, tallies)
         else:
             for number, part in enumerate(parts):

@@ -189,8 +189,9 @@ class Feed:
         if stream is None:
             return
         with closing(stream):
-            for start in range(0, ParquetPart.count(stream), _PARQUET_ROWS):
-                yield ParquetPart(tally, stream, start, start + _PARQUET_ROWS, self.plan)
+            rows = ParquetPart.count(stream)
+            for start in range(0, rows, _PARQUET_ROWS):
+                yield ParquetPart(tally, stream, start, min(start + _PARQUET_ROWS, rows), self.plan)
 
 
 def _changed(address: str) -> PenstockError:

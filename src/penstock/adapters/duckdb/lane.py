@@ -23,7 +23,7 @@ from penstock.compile.normal import words
 from penstock.compile.plan import GOOD, Plan, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import StepFailed
-from penstock.model.rows import ROW, SEQUENCE, SLOT
+from penstock.model.rows import RESERVED, ROW, SEQUENCE, SLOT
 
 
 class Lane:
@@ -152,6 +152,9 @@ class Lane:
             path = quote_literal(self.staging.parts(name)[-1])
             row = quote_identifier(table.spec.row)
             tally.checksums[name] += self.session.number(f"SELECT sum({row}::HUGEINT) FROM read_parquet({path})")
+        if name in self.plan.watched:
+            path = quote_literal(self.staging.parts(name)[-1])
+            tally.digests[name] += self.session.number(_digest(f"read_parquet({path})"))
 
     def _stage_many(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         """Rows of many deliveries into one file, counted for each."""
@@ -164,9 +167,21 @@ class Lane:
             tallies[ordinal].rows[name] += count
             if not spec.shared:
                 tallies[ordinal].checksums[name] += int(checksum)
+        if name in self.plan.watched:
+            for ordinal, tally in tallies.items():
+                own = f"(FROM chunk._out WHERE {SLOT} = {ordinal})"
+                tally.digests[name] += self.session.number(_digest(own))
         sequence = f", s.sequence AS {SEQUENCE}" if spec.shared else ""
         joined = f" JOIN main._slots s ON o.{SLOT} = s.ordinal" if spec.shared else ""
         self.staging.add(name, f"SELECT o.* EXCLUDE ({SLOT}){sequence} FROM chunk._out o{joined}")
+
+
+def _digest(relation: str) -> str:
+    """Sums hashes of whole rows, but for what Penstock adds to them: equal rows have an equal sum, in whatever order
+    and parts they come."""
+    own = ", ".join(quote_literal(name) for name in RESERVED)
+    values = f"SELECT COLUMNS(lambda c: c NOT IN ({own})) FROM {relation}"
+    return f"SELECT coalesce(sum(hash(r)::HUGEINT), 0) FROM ({values}) AS r"
 
 
 def safe_side_by_side(plan: Plan) -> bool:

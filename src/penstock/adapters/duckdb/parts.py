@@ -7,6 +7,8 @@ fails (promise 4).
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -174,12 +176,16 @@ def _records(chunks: Sequence[tuple[Tally, Chunk]]) -> int:
 
 
 class ParquetPart:
-    """A range of rows of a Parquet file; a row's line is its ordinal, from 1."""
+    """A range of rows of a Parquet file; a row's line is its ordinal, from 1.
+
+    Each part has a descriptor of its own: the next part is asked for, and the file closed, before this one is read.
+    """
 
     def __init__(self, tally: Tally, stream: BinaryIO, start: int, end: int, plan: Plan) -> None:
-        self.tally, self.stream, self.start, self.end, self.plan = tally, stream, start, end, plan
-        count = max(0, min(end, self.count(stream)) - start)
-        self.records = {tally.ordinal: (count, start + count)}
+        self.tally, self.start, self.end, self.plan = tally, start, end, plan
+        self.descriptor = os.dup(stream.fileno())
+        self._closing = weakref.finalize(self, os.close, self.descriptor)
+        self.records = {tally.ordinal: (end - start, end)}
 
     @staticmethod
     def count(stream: BinaryIO) -> int:
@@ -204,7 +210,7 @@ class ParquetPart:
         texts = ", ".join(f"CAST({quote_identifier(name)} AS VARCHAR) AS _c{place}" for place, name in enumerate(names))
         origin = (
             f"(SELECT {self.tally.base + 1} + file_row_number AS {ROW}, {texts} FROM read_parquet("
-            f"'/proc/self/fd/{self.stream.fileno()}', file_row_number = true) "
+            f"'/proc/self/fd/{self.descriptor}', file_row_number = true) "
             f"WHERE file_row_number >= {self.start} AND file_row_number < {self.end})"
         )
         select = self.plan.reading.select(origin, masks, identity=(ROW,))

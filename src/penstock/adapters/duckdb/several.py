@@ -249,6 +249,7 @@ def _result(whole: Tally, parts: list[Tally]) -> Result:
             (whole.warnings, tally.warnings),
             (whole.rows, tally.rows),
             (whole.checksums, tally.checksums),
+            (whole.digests, tally.digests),
         ):
             mine.update(its)
     whole.lines = sum(portion.span for portion in portions) - 1

@@ -29,6 +29,7 @@ class Tally:
     warnings: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     checksums: Counter[str] = field(default_factory=Counter)
+    digests: Counter[str] = field(default_factory=Counter)
     standing: Standing = Standing.PREPARED
     error: PenstockError | None = None
     member: Member | None = None
@@ -76,7 +77,7 @@ class Tally:
 
     @property
     def _counters(self) -> tuple[Counter[str], ...]:
-        return self.reasons, self.warnings, self.rows, self.checksums
+        return self.reasons, self.warnings, self.rows, self.checksums, self.digests
 
     def result(self) -> Result:
         """The account closed. Raises `RowsUnaccounted` where it does not balance."""
@@ -92,6 +93,7 @@ class Tally:
             dict(self.rows) if self.good else {},
             dict(self.checksums) if self.good else {},
             self.error.facts() if self.error else None,
+            digests={name: f"{digest:x}" for name, digest in self.digests.items()} if self.good else {},
         )
 
     def fates(self) -> Fates:

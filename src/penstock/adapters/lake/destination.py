@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from penstock.adapters.extracts import absent, joined, selection, write
 from penstock.adapters.lake.loading import publish, shown, told
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
 from penstock.adapters.lake.pages import Pages
@@ -87,6 +88,20 @@ class Lake:
             self._known[load.pipeline] = (published.manifest.segments, slots)
             self._ground.collect(published.manifest, datetime.now(UTC), self._retention)
         return done
+
+    def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
+        """See `penstock.runtime.ports.Destination`."""
+        with self._turn, self._ground.leased(pipeline) as manifest:
+            found, records = manifest.tables.get(table), self._slots(manifest).records
+            if found is None:
+                raise absent(table)
+            shared = found.spec.shared
+            shelf, files = (told(found), found.contributions) if shared else (shown(found), found.files)
+            ranges = joined(records[slot].range for slot in slots if slot in records)
+            lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
+            span = f"(SELECT unnest({lows}::BIGINT[]) AS low, unnest({highs}::BIGINT[]) AS high)"
+            rows = selection(self._scan(manifest, shelf, files), shelf.columns, shelf.row, ranges, span)
+            write(self._reader, rows, path)
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
         """Every slot's rows, counted in the files themselves; rows of no slot come under the empty address.

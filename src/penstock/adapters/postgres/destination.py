@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from penstock.adapters.extracts import absent, from_text, joined, selection, write
 from penstock.adapters.postgres import catalog, schema
 from penstock.adapters.postgres.catalog import held_in
 from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
@@ -18,7 +19,7 @@ from penstock.adapters.staged import Reader, row_column
 from penstock.compile.sql import quote_identifier
 from penstock.errors import DestinationUnavailable, PenstockError
 from penstock.model.faults import point
-from penstock.model.loads import declared
+from penstock.model.loads import Range, declared
 from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Slot
 from penstock.model.tables import Load, Loaded, TableSpec
@@ -72,6 +73,29 @@ class Postgres:
             except PenstockError:
                 self._prepared = False
                 raise
+
+    def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
+        """See `penstock.runtime.ports.Destination`."""
+        with self._turn:
+            spec = self._specs(pipeline).get(table) if self._known() else None
+            if spec is None:
+                raise absent(table)
+            relation = held_in(spec)
+            there = catalog.columns(self._session, self._place, [relation])[relation]
+            columns = [(name, schema.canonical_name(kind)) for name, kind in there.items()]
+            ranges = joined(self._ranges(pipeline, slots))
+            text = path.with_suffix(".csv")
+            text.parent.mkdir(parents=True, exist_ok=True)
+            span = f"(VALUES {', '.join(map(str, map(tuple, ranges))) or '(0, 0)'})"
+            named = f"(SELECT column1 AS low, column2 AS high FROM {span} AS v)"
+            rows = selection(self._place.table(relation), columns, row_column(spec), ranges, named)
+            self._session.copy_out(rows, text)
+            write(self._reader, from_text(columns, text), path)
+            text.unlink()
+
+    def _ranges(self, pipeline: str, slots: Sequence[str]) -> list[Range]:
+        found = self._session.rows(self._sql(_RANGES), [pipeline, list(slots)])
+        return [Range(base, base + span) for base, span in found]
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
         """Every slot's rows, counted in the tables themselves; rows of no slot come under the empty address.
@@ -202,6 +226,8 @@ class Postgres:
 _SLOT_OF = """
 SELECT slot, base FROM {slots} WHERE pipeline = $1 AND base <= $2 AND base + span > $2
 """
+
+_RANGES = "SELECT base, span FROM {slots} WHERE pipeline = $1 AND slot = ANY($2)"
 
 _COUNTS = """
 WITH own AS (

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.adapters.postgres.refusals import harmless, translated
-from penstock.errors import DestinationUnavailable, MissingExtra, UsageError
+from penstock.errors import DestinationUnavailable, MissingExtra, StorageUnavailable, UsageError
 
 if TYPE_CHECKING:
     import psycopg
@@ -94,6 +95,22 @@ class Session:
         except psycopg.Error as error:
             raise translated(error, where) from harmless(error)
         return cursor.rowcount
+
+    def copy_out(self, query: str, path: Path) -> None:
+        """A query's rows as text in CSV form, in a file."""
+        import psycopg
+
+        try:
+            with (
+                path.open("wb") as file,
+                self.connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy,
+            ):
+                for piece in copy:
+                    file.write(piece)
+        except psycopg.Error as error:
+            raise translated(error, "") from harmless(error)
+        except OSError as error:
+            raise StorageUnavailable("rows could not be written", at=path.name, why=error.strerror or "") from error
 
     @contextmanager
     def scanning(self) -> Iterator[None]:

@@ -199,6 +199,9 @@ class RemoteLedger(Ledger):
     def messages(self, states: Collection[MessageState] = tuple(MessageState), limit: int | None = 50) -> list[Message]:
         return self._ask(Ledger.messages, tuple(states), limit)
 
+    def key(self, slot: Slot) -> KeyState | None:
+        return self._ask(Ledger.key, slot)
+
     def keys(self, pipeline: str) -> list[KeyState]:
         return self._ask(Ledger.keys, pipeline)
 

@@ -33,8 +33,8 @@ GONE = (OSError, EOFError, AuthenticationError)
 
 READS = frozenset(
     {
-        "current", "history", "slots", "generations", "keys", "run", "runs", "events", "messages", "live", "pending",
-        "oldest", "next_due",
+        "current", "history", "slots", "generations", "key", "keys", "run", "runs", "events", "messages", "live",
+        "pending", "oldest", "next_due",
     }
 )  # fmt: skip
 WRITES = frozenset(

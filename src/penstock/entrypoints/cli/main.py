@@ -77,6 +77,12 @@ VERBS = {
         "send dead or suspended work on its way again, or give it up",
         ("penstock redrive", "penstock redrive cafe-7", "penstock redrive cafe-7 --drop"),
     ),
+    "backfill": Verb(
+        "Run",
+        "keys",
+        "let a pipeline catch up on what was loaded before it was declared",
+        ("penstock backfill taxes", "penstock backfill taxes 20220201..20220228 --yes"),
+    ),
     "status": Verb(
         "Look",
         "status", "pipelines and their last runs, what failed first", ("penstock status", "penstock status --check")

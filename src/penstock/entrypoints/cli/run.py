@@ -45,6 +45,7 @@ def run(options: Namespace, out: Output) -> int:
         with out.progress(pipeline or "run") as progress:
             hear = listener(out, progress)
             addresses = _addresses(project, pipeline, files, options)
+            known = bool(addresses)
             outcomes: Sequence[Outcome] = ()
             if addresses:
                 outcomes = project.run(pipeline, addresses, reload=options.reload, hard=options.hard, listener=hear)
@@ -52,20 +53,34 @@ def run(options: Namespace, out: Output) -> int:
         seconds = time.monotonic() - began
         if not runs and not addresses:
             _point_out(strays(project), out)
+        if known and not outcomes:
+            _tell_missing(project, pipeline, out)
         tell(runs, pipeline, out, seconds=seconds, duplicates=duplicates_of(outcomes))
     return account.exit_code(runs)
 
 
-def _addresses(project: Project, pipeline: str, files: Sequence[Path], options: Namespace) -> list[str]:
+def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]], options: Namespace) -> list[str]:
     """The files that were named, in the landing zone; every file of the pipeline where an option speaks of them all."""
+    if files and project.pipelines[pipeline].several:
+        return [project.bring(pipeline, source, path) for source, path in files]
     if files or not pipeline:
-        return project.receive(pipeline, *files) if files else []
+        return project.receive(pipeline, *(path for _, path in files)) if files else []
+    if options.reload and pipeline in project.conditions:
+        return [key.state.address for key in project.keys(pipeline) if key.ready]
     if options.reload or options.hard is not None:
         from penstock.runtime.intake import matches
 
         own = {pipeline: project.pipelines[pipeline]}
         return [found.address for found in project.landing.scan() if matches(own, found.address)]
     return []
+
+
+def _tell_missing(project: Project, pipeline: str, out: Output) -> None:
+    """What was brought completes nothing yet."""
+    for key in project.keys(pipeline):
+        if not key.ready:
+            out.say(f"  {out.mark('open')} {key.state.address} waits for {', '.join(key.missing)}")
+            out.event("key_waiting", pipeline=pipeline, key=key.state.address, missing=list(key.missing))
 
 
 def runs_of(outcomes: Sequence[Outcome]) -> list[Run]:
@@ -145,11 +160,18 @@ def _past(stage: str) -> str:
     return {"prepare": "prepared", "load": "loaded", "publish": "published"}.get(stage, stage)
 
 
-def _files(options: Namespace) -> list[Path]:
+def _files(options: Namespace) -> list[tuple[str, Path]]:
+    """The files, each with the name of its source where one stands before it: `cases=us.csv`."""
     if options.pipeline and Path(options.pipeline).is_file():
         raise UsageError("a run names its pipeline first", fix=f"penstock run PIPELINE {options.pipeline}")
-    files = [Path(name) for name in options.files]
-    for file in files:
+    files = [_named(text) for text in options.files]
+    for _, file in files:
         if not file.is_file():
             raise UsageError(f"there is no file {str(file)!r}", at=str(file.absolute()), fix="check the path")
     return files
+
+
+def _named(text: str) -> tuple[str, Path]:
+    source, separator, path = text.partition("=")
+    named = separator and source.isidentifier() and not Path(text).exists()
+    return (source, Path(path)) if named else ("", Path(text))

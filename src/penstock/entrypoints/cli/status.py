@@ -68,6 +68,7 @@ class Health:
 def arguments_status(parser: ArgumentParser) -> None:
     """The arguments of `status`."""
     parser.add_argument("pipeline", nargs="?", help="only this one")
+    parser.add_argument("--ready", action="store_true", help="what is there of each key, and what became of it")
     parser.add_argument(
         "--check", action="store_true", help="exit code 1 when anything failed, is being retried or is late"
     )
@@ -79,6 +80,11 @@ def status(options: Namespace, out: Output) -> int:
         names = (
             [one_of("pipeline", options.pipeline, project.pipelines)] if options.pipeline else list(project.pipelines)
         )
+        if options.ready:
+            from penstock.entrypoints.cli.keys import show_keys
+
+            show_keys(project, [name for name in names if name in project.conditions], out)
+            return 0
         found = sorted((health(project.ledger, name) for name in names), key=lambda item: ORDER.index(item.state))
         now = project.clock()
         for item in found:

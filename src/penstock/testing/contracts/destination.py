@@ -20,6 +20,7 @@ from penstock.model.tables import Loaded
 from penstock.runtime.ports import Holding
 from penstock.testing.contracts.columns import ColumnContract
 from penstock.testing.contracts.entities import EntityContract
+from penstock.testing.contracts.extracts import ExtractContract
 from penstock.testing.contracts.pages import PageContract
 from penstock.testing.contracts.slots import SlotContract
 from penstock.testing.deliveries import PIPELINE, Sender
@@ -37,7 +38,7 @@ from penstock.testing.shop import (
 )
 
 
-class DestinationContract(SlotContract, EntityContract, ColumnContract, PageContract):
+class DestinationContract(SlotContract, EntityContract, ColumnContract, ExtractContract, PageContract):
     """Every fact that the runtime relies on."""
 
     def test_holdings_count_each_slot(self, world: World, sender: Sender) -> None:
