@@ -92,12 +92,14 @@ class Pipeline:
         rowwise: bool | None = None,
         filters: bool = False,
         per_distinct: str = "",
+        boundary: bool = False,
     ) -> Any:
         """Register a step (a decorator). Its parameters name its inputs: `source` (or a source's name), other steps.
 
         `filters=True` says that it leaves rows out on purpose. `rowwise=True` says of a Python function that each
         output row comes from one input row; it must keep the columns `_row` and `_slot`. `per_distinct="item"`
-        evaluates a row-wise SQL step's expressions once for each distinct value of that column.
+        evaluates a row-wise SQL step's expressions once for each distinct value of that column. `boundary=True` keeps
+        what a row-wise step makes: testing it is a stage of its own, and is tried again alone.
         """
         place = here()
 
@@ -105,8 +107,9 @@ class Pipeline:
             with self._at(place):
                 title = name or function.__name__
                 step = from_function(
-                    function, place, name=title, rowwise=rowwise, filters=filters, per_distinct=per_distinct
-                )
+                    function, place, name=title, rowwise=rowwise, filters=filters, per_distinct=per_distinct,
+                    boundary=boundary,
+                )  # fmt: skip
                 self._add(step)
             return function
 

@@ -61,10 +61,19 @@ class Step:
     rowwise: bool | None = None
     filters: bool = False
     per_distinct: str = ""
+    boundary: bool = False
+    """What it makes is a durable boundary of the run."""
 
 
 def from_function(
-    function: Callable[..., Any], place: Place, *, name: str, rowwise: bool | None, filters: bool, per_distinct: str
+    function: Callable[..., Any],
+    place: Place,
+    *,
+    name: str,
+    rowwise: bool | None,
+    filters: bool,
+    per_distinct: str,
+    boundary: bool,
 ) -> Step:
     """Read a decorated function: parameters name the inputs, annotations choose the form."""
     parameters = inspect.signature(function).parameters
@@ -77,7 +86,7 @@ def from_function(
             at=str(place),
             fix="annotate every parameter, or none",
         )
-    shared = {"rowwise": rowwise, "filters": filters, "per_distinct": per_distinct}
+    shared = {"rowwise": rowwise, "filters": filters, "per_distinct": per_distinct, "boundary": boundary}
     if all(forms):
         return Step(name, tuple(parameters), place, function=function, forms=forms, **shared)  # type: ignore[arg-type]
     query = function(*(Relation(parameter) for parameter in parameters))

@@ -19,6 +19,7 @@ from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target, identity_of
 from penstock.compile import normal
+from penstock.compile.boundaries import boundary_of
 from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.reading import Reading
 from penstock.compile.rowwise import Shape, analyse, per_distinct
@@ -94,6 +95,8 @@ class Plan:
     `source`, `reading` and `deduplicate` are theirs then; what is left to the whole are wide steps and their tables."""
     watched: frozenset[str] = frozenset()
     """Tables that other pipelines read: their rows are digested."""
+    boundary: str = ""
+    """The step behind which the run has a durable boundary."""
 
     @property
     def inputs(self) -> tuple[Plan, ...]:
@@ -146,6 +149,7 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         pipeline.hard,
         _spilled(steps, rules, chunked),
         first,
+        boundary=boundary_of(pipeline, chunked),
     )
     if not pipeline.several:
         return whole
@@ -432,6 +436,7 @@ def _fingerprint(pipeline: Pipeline, steps: tuple[StepPlan, ...], tables: tuple[
     parts: list[str] = [repr(pipeline.sources), repr(sorted(pipeline.privacy.items())), repr(pipeline.deduplications)]
     parts += [f"{step.name} {step.inputs} {step.sql} {_source_of(step.function)}" for step in steps]
     parts += [repr((table.spec, table.targets, table.sql)) for table in tables]
+    parts += [f"boundary {step.name}" for step in pipeline.steps.values() if step.boundary]
     parts += [f"{spec.relation} {spec.rule.text} {spec.severity}" for spec, _ in pipeline.rules]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 

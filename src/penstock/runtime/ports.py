@@ -66,6 +66,8 @@ class Preparation:
     """The setting of pipeline and environment; a generation's own `hard` overrides it."""
     progress: Callable[[int], None] = lambda _: None
     """Told now and then how many records have been read so far."""
+    kept: Staged | None = None
+    """Where a step's boundary is behind it: what lies there. The inputs are not read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,24 @@ class Tables(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Half:
+    """What lies behind a step's boundary, and results for those generations that did not come so far."""
+
+    results: tuple[Result, ...]
+    kept: Staged
+
+
 class Engine(Protocol):
     """Runs a plan's transformation. The only place that sees rows before they are clean."""
 
     def prepare(self, work: Preparation) -> Prepared:
         """Read, protect, test, reshape and stage. What a generation alone did wrong is in its result (`refused`,
         `stopped`, `suspended`); an error that is raised concerns the whole attempt."""
+        ...
+
+    def transform(self, work: Preparation) -> Half:
+        """Read, protect and reshape as far as the plan's boundary."""
         ...
 
 

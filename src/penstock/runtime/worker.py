@@ -130,15 +130,38 @@ class Worker:
     # --- stages --------------------------------------------------------------------------------------------------
 
     def prepare(self, run: Run) -> Run:
-        """Stage the rows of every generation."""
+        """Stage the rows of every generation, or go as far as the boundary of a step."""
         tools = self.equipment
         plan = tools.plans[run.pipeline]
+        if not plan.boundary:
+            return self._prepared(run)
+        half = tools.engine.transform(self._work(run))
+        point("halfway.before_record")
+        run = tools.ledger.halfway(run.id, run.epoch, tools.clock(), half.results, half.kept, plan.fingerprint)
+        point("halfway.after_record")
+        return run
+
+    def test(self, run: Run) -> Run:
+        """The rest of `prepare`, from a step's boundary on."""
+        if self._stale(run):
+            return self.equipment.ledger.restage(run.id, run.epoch, self.equipment.clock())
+        return self._prepared(run)
+
+    def _stale(self, run: Run) -> bool:
+        """Whether what is staged was made under another definition, or is gone."""
+        tools = self.equipment
+        return run.fingerprint != tools.plans[run.pipeline].fingerprint or not tools.zones.complete(run.staged)
+
+    def _work(self, run: Run) -> Preparation:
+        plan = self.equipment.plans[run.pipeline]
         inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(_readable(run)))
-        prepared = tools.engine.prepare(
-            Preparation(
-                plan, run.id, run.attempt, inputs, run.run_time or run.created_at, plan.hard, partial(self._read, run)
-            )
-        )
+        moment, told = run.run_time or run.created_at, partial(self._read, run)
+        return Preparation(plan, run.id, run.attempt, inputs, moment, plan.hard, told, run.kept)
+
+    def _prepared(self, run: Run) -> Run:
+        tools = self.equipment
+        plan = tools.plans[run.pipeline]
+        prepared = tools.engine.prepare(self._work(run))
         point("prepare.before_record")
         run = tools.ledger.prepared(
             run.id, run.epoch, tools.clock(), prepared.results, prepared.staged, plan.fingerprint
@@ -156,7 +179,7 @@ class Worker:
         """Bring the staged rows to every destination; start again where they were made under another definition."""
         tools = self.equipment
         plan = tools.plans[run.pipeline]
-        if run.staged and (run.fingerprint != plan.fingerprint or not tools.zones.complete(run.staged)):
+        if run.staged and self._stale(run):
             return tools.ledger.restage(run.id, run.epoch, tools.clock())
         results = {result.slot: result for result in run.results}
         units = tuple(_unit(generation, results.get(generation.slot)) for generation in run.open)
@@ -189,7 +212,12 @@ class Worker:
         return pairs
 
 
-STAGES = {Stage.PREPARE: Worker.prepare, Stage.LOAD: Worker.load, Stage.PUBLISH: Worker.publish}
+STAGES = {
+    Stage.PREPARE: Worker.prepare,
+    Stage.TEST: Worker.test,
+    Stage.LOAD: Worker.load,
+    Stage.PUBLISH: Worker.publish,
+}
 
 
 def _readable(run: Run) -> list[Generation]:

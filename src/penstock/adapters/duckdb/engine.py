@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from penstock.adapters.duckdb.feeding import Batch, Feed
+from penstock.adapters.duckdb.halfway import Keeper, KeptFeed
 from penstock.adapters.duckdb.lane import Lane, safe_side_by_side, side_by_side
 from penstock.adapters.duckdb.parts import Part
 from penstock.adapters.duckdb.quarantine import Quarantine
@@ -27,6 +28,7 @@ from penstock.adapters.duckdb.whole import (
 )
 from penstock.adapters.files.dialect import Limits
 from penstock.adapters.scratch import Scratch
+from penstock.compile.boundaries import before, behind
 from penstock.compile.masks import Masks
 from penstock.compile.plan import GOOD
 from penstock.compile.sql import quote_identifier, quote_literal
@@ -35,7 +37,7 @@ from penstock.model.faults import point
 from penstock.model.reasons import worded
 from penstock.model.rows import SLOT
 from penstock.model.slots import Generation, Standing
-from penstock.runtime.ports import Landing, Preparation, Prepared, Tables
+from penstock.runtime.ports import Half, Landing, Preparation, Prepared, Tables
 
 LIMITS = Limits()
 
@@ -65,8 +67,17 @@ class DuckEngine:
 
                 with closing(Several(self, resources, work)) as several:
                     return several.run()
+            if work.kept is not None:
+                work = replace(work, plan=behind(work.plan))
             with closing(Preparing(self, resources, work)) as preparing:
                 return preparing.run()
+
+    def transform(self, work: Preparation) -> Half:
+        """See `penstock.runtime.ports.Engine`."""
+        with closing(Scratch(self.resources.scratch)) as scratch:
+            resources = replace(self.resources, scratch=scratch.folder)
+            with closing(Preparing(self, resources, replace(work, plan=before(work.plan)))) as preparing:
+                return preparing.run_half()
 
 
 class Preparing:
@@ -86,6 +97,8 @@ class Preparing:
         self.late = rejects_late(work.plan)
         self.lanes = 1 if self.late or not safe_side_by_side(work.plan) else resources.lanes
         self.feed = Feed(engine.landing, work.plan, resources.divided(self.lanes), engine.limits)
+        if work.kept is not None:
+            self.feed = KeptFeed.of(self.feed, work.kept)
         self.tallies = {
             item.ordinal: Tally(item.generation, item.ordinal, _hard(work, item.generation)) for item in work.inputs
         }
@@ -125,6 +138,18 @@ class Preparing:
         staged = self.staging.finish([table.spec.name for table in self.plan.tables])
         point("prepare.after_durable")
         return Prepared(tuple(tally.result() for tally in self.tallies.values()), staged)
+
+    def run_half(self) -> Half:
+        """As far as the boundary."""
+        zones, place = self.place
+        keeper = Keeper(self.lane, self.plan, zones / "staging" / place.with_name(f"{place.name}.kept"))
+        keeper.begin()
+        tallies = list(self.tallies.values())
+        for batch in self.feed.batches(tallies):
+            keeper.take(batch, self.feed)
+            self._told()
+        kept = keeper.finish(tallies)
+        return Half(tuple(tally.result() for tally in tallies if not tally.good), kept)
 
     def _told(self, read: int = 0) -> None:
         """Say how far the reading has come."""
