@@ -365,7 +365,7 @@ def test_a_reader_that_loses_a_row_fails_the_run(tmp_path, shop, careful, joined
     plan = Bench(tmp_path, shop).plan
     with Session(Resources(tmp_path / "scratch")) as session:
         Relations(session, plan).start()
-        part = JoinedPart(((tally, lossy),), plan) if joined else ChunkPart(tally, lossy, plan)
+        part = JoinedPart([[(tally, lossy)]], plan) if joined else ChunkPart(tally, lossy, plan)
         with pytest.raises(RowsUnaccounted):
             part.read_into(session, (), tmp_path)
 

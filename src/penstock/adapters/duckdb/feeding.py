@@ -51,22 +51,23 @@ class Batch:
 
 
 class _Joints:
-    """Joined parts while they grow: only chunks of one form can be joined."""
+    """A joined part while it grows: only chunks of one form can be read as one."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._chunks: dict[object, list[tuple[Tally, Chunk]]] = {}
+        self._joints: dict[object, list[tuple[Tally, Chunk]]] = {}
 
     def add(self, tally: Tally, chunk: Chunk) -> None:
         form = chunk.numbered, chunk.newline, chunk.columns  # their order in the file's header
-        self._chunks.setdefault(form, []).append((tally, chunk))
+        self._joints.setdefault(form, []).append((tally, chunk))
         self.size += len(chunk.data)
 
-    def take(self) -> list[tuple[tuple[Tally, Chunk], ...]]:
-        """What is here, form by form; nothing is left."""
-        taken = [tuple(chunks) for chunks in self._chunks.values()]
-        self._chunks, self.size = {}, 0
-        return taken
+    def take(self, plan: Plan) -> Iterator[Batch]:
+        """What is here, if anything, the largest joint first; nothing is left."""
+        joints = sorted(self._joints.values(), key=len, reverse=True)
+        self._joints, self.size = {}, 0
+        if joints:
+            yield Batch(tuple(tally for joint in joints for tally, _ in joint), JoinedPart(joints, plan))
 
 
 class Feed:
@@ -90,8 +91,8 @@ class Feed:
                 continue
             joints.add(tally, chunks[0])
             if joints.size >= self.resources.chunk_bytes:
-                yield from map(self._joined, joints.take())
-        yield from map(self._joined, joints.take())
+                yield from joints.take(self.plan)
+        yield from joints.take(self.plan)
 
     def parts(self, batch: Batch) -> Iterator[Part]:
         """The parts of a batch; asked for again, the delivery is opened again."""
@@ -101,9 +102,6 @@ class Feed:
         if self.plan.source.format == "parquet":
             return self._parquet(tally)
         return ahead(lambda: (ChunkPart(tally, chunk, self.plan) for chunk in self._chunks(tally)))
-
-    def _joined(self, chunks: tuple[tuple[Tally, Chunk], ...]) -> Batch:
-        return Batch(tuple(tally for tally, _ in chunks), JoinedPart(chunks, self.plan))
 
     def _small(self, tally: Tally) -> bool:
         content = tally.content

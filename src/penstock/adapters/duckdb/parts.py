@@ -103,46 +103,63 @@ class ChunkPart:
         return ordinals
 
 
-class JoinedPart:
-    """Many small deliveries one after the other, all of them numbered or none; each is there as a whole."""
+Joint = Sequence[tuple[Tally, Chunk]]
+"""Small deliveries whose chunks can be read as one: of the same form, one after the other."""
 
-    def __init__(self, chunks: tuple[tuple[Tally, Chunk], ...], plan: Plan) -> None:
-        self.chunks, self.plan = chunks, plan
-        self.records = {tally.ordinal: (chunk.records, _last_line(chunk)) for tally, chunk in chunks}
+
+class JoinedPart:
+    """Many small deliveries, each of which is there as a whole."""
+
+    def __init__(self, joints: Sequence[Joint], plan: Plan) -> None:
+        self.joints, self.plan = joints, plan
+        self.records = {tally.ordinal: (chunk.records, _last_line(chunk)) for joint in joints for tally, chunk in joint}
 
     def read_into(self, session: Session, masks: Sequence[str], scratch: Path) -> list[RejectedRow]:
-        if self.chunks[0][1].numbered:
-            return self._numbered(session, masks, scratch, self.chunks)
-        with suppress(StepFailed):  # as in a chunk of one delivery
-            if self._plain(session, masks, scratch):
-                return []
-        again = tuple((tally, recheck(chunk, base=tally.base)) for tally, chunk in self.chunks)
-        _agree(_records(again), 0, _records(self.chunks), f"{len(again)} small files")
-        return self._numbered(session, masks, scratch, again)
-
-    def _numbered(
-        self, session: Session, masks: Sequence[str], scratch: Path, chunks: Sequence[tuple[Tally, Chunk]]
-    ) -> list[RejectedRow]:
-        rejected = [row for tally, chunk in chunks for row in _rejected_rows(tally, chunk.rejected)]
-        _list_lines(session, [(tally, 0, chunk.records - len(chunk.rejected)) for tally, chunk in chunks])
-        select = f"SELECT l.{SLOT}, r.* FROM ({self.plan.reading.select('{origin}', masks, identity=(ROW,))}) r"
-        rows = self._laid_beside(session, select, _joined(chunks), scratch)
-        _agree(rows, len(rejected), _records(chunks), f"{len(chunks)} small files")
+        rejected = []
+        for place, joint in enumerate(self.joints):
+            rejected += _Reading(session, self.plan, masks, scratch, "_more" if place else "_read").read(joint)
+            if place:
+                session.run("INSERT INTO chunk._read FROM chunk._more")
+        session.run(SOURCE_IS_READ)
         return rejected
 
-    def _plain(self, session: Session, masks: Sequence[str], scratch: Path) -> bool:
-        """Read the files' own bytes; false when the engine does not find the records that are there."""
-        _list_lines(session, [(tally, tally.base + chunk.first_line, chunk.records) for tally, chunk in self.chunks])
-        select = f"SELECT l.{SLOT}, l.{ROW}, r.* FROM ({self.plan.reading.select('{origin}', masks)}) r"
-        return self._laid_beside(session, select, _joined(self.chunks), scratch) == _records(self.chunks)
 
-    def _laid_beside(self, session: Session, select: str, chunk: Chunk, scratch: Path) -> int:
-        """Fill `chunk._read` with the rows, each beside its line; returns how many rows have one."""
-        create = f"CREATE OR REPLACE TABLE chunk._read AS {select} POSITIONAL JOIN chunk._lines l"
-        _read(session, create, chunk, self.plan, scratch)
-        session.run(SOURCE_IS_READ)
+class _Reading:
+    """Reads joints into a table of the schema `chunk`."""
+
+    def __init__(self, session: Session, plan: Plan, masks: Sequence[str], scratch: Path, table: str) -> None:
+        self.session, self.plan, self.masks, self.scratch, self.table = session, plan, masks, scratch, f"chunk.{table}"
+
+    def read(self, joint: Joint) -> list[RejectedRow]:
+        if joint[0][1].numbered:
+            return self._numbered(joint)
+        with suppress(StepFailed):  # as in a chunk of one delivery
+            if self._plain(joint):
+                return []
+        again = [(tally, recheck(chunk, base=tally.base)) for tally, chunk in joint]
+        _agree(_records(again), 0, _records(joint), f"{len(again)} small files")
+        return self._numbered(again)
+
+    def _numbered(self, joint: Joint) -> list[RejectedRow]:
+        rejected = [row for tally, chunk in joint for row in _rejected_rows(tally, chunk.rejected)]
+        _list_lines(self.session, [(tally, 0, chunk.records - len(chunk.rejected)) for tally, chunk in joint])
+        select = self.plan.reading.select("{origin}", self.masks, identity=(ROW,))
+        rows = self._laid_beside(f"SELECT l.{SLOT}, r.* FROM ({select}) r", joint)
+        _agree(rows, len(rejected), _records(joint), f"{len(joint)} small files")
+        return rejected
+
+    def _plain(self, joint: Joint) -> bool:
+        """Read the files' own bytes; false when the engine does not find the records that are there."""
+        _list_lines(self.session, [(tally, tally.base + chunk.first_line, chunk.records) for tally, chunk in joint])
+        select = self.plan.reading.select("{origin}", self.masks)
+        return self._laid_beside(f"SELECT l.{SLOT}, l.{ROW}, r.* FROM ({select}) r", joint) == _records(joint)
+
+    def _laid_beside(self, select: str, joint: Joint) -> int:
+        """Fill the table with the rows, each beside its line; returns how many rows have one."""
+        create = f"CREATE OR REPLACE TABLE {self.table} AS {select} POSITIONAL JOIN chunk._lines l"
+        _read(self.session, create, _joined(joint), self.plan, self.scratch)
         # The shorter side was filled up with NULL.
-        return session.number(f"SELECT count(*) FROM chunk._read WHERE {SLOT} IS NOT NULL AND {CAST} IS NOT NULL")
+        return self.session.number(f"SELECT count(*) FROM {self.table} WHERE {SLOT} IS NOT NULL AND {CAST} IS NOT NULL")
 
 
 def _list_lines(session: Session, given: Sequence[tuple[Tally, int, int]]) -> None:
@@ -154,25 +171,25 @@ def _list_lines(session: Session, given: Sequence[tuple[Tally, int, int]]) -> No
     )
 
 
-def _joined(chunks: Sequence[tuple[Tally, Chunk]]) -> Chunk:
-    first = chunks[0][1]
+def _joined(joint: Joint) -> Chunk:
+    first = joint[0][1]
     return Chunk(
-        b"".join(chunk.data for _, chunk in chunks),
+        b"".join(chunk.data for _, chunk in joint),
         first.columns,
         numbered=first.numbered,
         first_line=1,
         lines=0,
-        records=_records(chunks),
+        records=_records(joint),
         start=0,
         delimiter=first.delimiter,
         quote=first.quote,
         newline=first.newline,
-        widest=max(chunk.widest for _, chunk in chunks),
+        widest=max(chunk.widest for _, chunk in joint),
     )
 
 
-def _records(chunks: Sequence[tuple[Tally, Chunk]]) -> int:
-    return sum(chunk.records for _, chunk in chunks)
+def _records(joint: Joint) -> int:
+    return sum(chunk.records for _, chunk in joint)
 
 
 class ParquetPart:
