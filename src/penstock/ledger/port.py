@@ -23,7 +23,7 @@ from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 class ClaimLimits:
     """How much one run may hold. A single generation larger than `bytes` is a run of its own."""
 
-    generations: int = 1000
+    generations: int = 2000
     bytes: int = 64 * 1024 * 1024
     lease: timedelta = timedelta(seconds=60)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -66,6 +67,8 @@ class Unit:
     span: int
     lines: tuple[int, ...] = ()
     """The lines that a patch brings; every other kind replaces the whole slot."""
+    rows: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """What was staged of it, by table, where that was counted."""
 
 
 @dataclass(frozen=True, slots=True)

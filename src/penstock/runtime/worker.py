@@ -233,6 +233,7 @@ def _unit(generation: Generation, result: Result | None) -> Unit:
         generation.slot.base,
         result.span if result else 0,
         generation.lines,
+        result.rows if result else {},
     )
 
 

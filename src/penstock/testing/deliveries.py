@@ -80,7 +80,8 @@ class Sender:
             brought = any(table.spec.name in part.rows for part in parts)
             files = (self._stage(table, rows),) if brought else ()
             staged.append(TableLoad(table.spec, table.staged, files, len(rows)))
-        return Load(PIPELINE, token, tuple(part.unit for part in parts), tuple(staged))
+        units = tuple(replace(part.unit, rows={name: len(rows) for name, rows in part.rows.items()}) for part in parts)
+        return Load(PIPELINE, token, units, tuple(staged))
 
     @staticmethod
     def _row(table: Declared, unit: Unit, row: tuple[Any, ...]) -> tuple[Any, ...]:

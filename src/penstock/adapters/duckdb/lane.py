@@ -161,9 +161,10 @@ class Lane:
         name, spec = table.spec.name, table.spec
         self.session.run(f"CREATE OR REPLACE TABLE chunk._out AS {self._rows_of(table)}", where=f"table {name}")
         row = quote_identifier(ROW if spec.shared else spec.row)
-        for ordinal, count, checksum in self.session.rows(
-            f"SELECT {SLOT}, count(*), sum({row}::HUGEINT) FROM chunk._out GROUP BY 1"
+        for ordinal, count, checksum, low, high in self.session.rows(
+            f"SELECT {SLOT}, count(*), sum({row}::HUGEINT), min({row}), max({row}) FROM chunk._out GROUP BY 1"
         ):
+            tallies[ordinal].hold(low, high)
             tallies[ordinal].rows[name] += count
             if not spec.shared:
                 tallies[ordinal].checksums[name] += int(checksum)

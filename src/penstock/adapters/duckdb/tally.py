@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, RowsUnaccounted
 from penstock.model.fates import Fates
 from penstock.model.runs import Result
 from penstock.model.slots import Content, Generation, Member, Standing
@@ -78,6 +78,15 @@ class Tally:
     @property
     def _counters(self) -> tuple[Counter[str], ...]:
         return self.reasons, self.warnings, self.rows, self.checksums, self.digests
+
+    def hold(self, low: int, high: int) -> None:
+        """Raise `RowsUnaccounted` unless these row identities lie in the slot's range."""
+        if not self.base <= low <= high <= self.base + self.lines:
+            raise RowsUnaccounted(
+                "rows of a table lie outside of the range of their slot",
+                at=self.address,
+                why=f"lines {low - self.base} to {high - self.base} of {self.lines}",
+            )
 
     def result(self) -> Result:
         """The account closed. Raises `RowsUnaccounted` where it does not balance."""
