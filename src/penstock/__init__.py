@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from penstock import errors
     from penstock.authoring.arrivals import ready
     from penstock.authoring.notices import notify
+    from penstock.authoring.origins import git, http, secret
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.privacy import drop, encrypt, hash, mask, tokenize  # noqa: A004  the words authors look for
+    from penstock.authoring.schedules import every, schedule
     from penstock.authoring.sources import csv, json, json_lines, parquet, table
     from penstock.authoring.streams import stream
     from penstock.authoring.tables import entity, lake, owned, postgres
@@ -31,7 +33,10 @@ _HOMES = {
     "entity": "authoring.tables",
     "errors": "",
     "event": "authoring.triggers",
+    "every": "authoring.schedules",
+    "git": "authoring.origins",
     "hash": "authoring.privacy",
+    "http": "authoring.origins",
     "json": "authoring.sources",
     "json_lines": "authoring.sources",
     "lake": "authoring.tables",
@@ -42,6 +47,8 @@ _HOMES = {
     "parquet": "authoring.sources",
     "postgres": "authoring.tables",
     "ready": "authoring.arrivals",
+    "schedule": "authoring.schedules",
+    "secret": "authoring.origins",
     "table": "authoring.sources",
     "stream": "authoring.streams",
     "tokenize": "authoring.privacy",
@@ -58,7 +65,10 @@ __all__ = [
     "entity",
     "errors",
     "event",
+    "every",
+    "git",
     "hash",
+    "http",
     "json",
     "json_lines",
     "lake",
@@ -69,6 +79,8 @@ __all__ = [
     "parquet",
     "postgres",
     "ready",
+    "schedule",
+    "secret",
     "stream",
     "table",
     "tokenize",

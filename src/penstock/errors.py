@@ -148,6 +148,13 @@ class RowsUnaccounted(DataError):
     exit_code = 1
 
 
+class SourceRefused(DataError):
+    """A source answers, but not with what the pipeline reads: not there, not allowed, too large."""
+
+    code = "E207"
+    exit_code = 1
+
+
 # --- what may pass -----------------------------------------------------------------------------------------------
 
 
@@ -192,6 +199,12 @@ class BufferFull(Unavailable):
     """A stream's buffer has no room now: whoever sent the records keeps them and sends them again."""
 
     code = "E305"
+
+
+class SourceUnavailable(Unavailable):
+    """A source that is pulled does not answer, or breaks off."""
+
+    code = "E307"
 
 
 # --- what another worker did -------------------------------------------------------------------------------------

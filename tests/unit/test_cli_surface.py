@@ -33,9 +33,9 @@ def quickest(code: str) -> float:
 
 def test_the_exports():
     assert ps.__all__ == [
-        "PenstockError", "Pipeline", "csv", "drop", "encrypt", "entity", "errors", "event", "hash", "json",
-        "json_lines", "lake", "manual", "mask", "notify", "owned", "parquet", "postgres", "ready", "stream",
-        "table", "tokenize", "upload", "writer",
+        "PenstockError", "Pipeline", "csv", "drop", "encrypt", "entity", "errors", "event", "every", "git",
+        "hash", "http", "json", "json_lines", "lake", "manual", "mask", "notify", "owned", "parquet",
+        "postgres", "ready", "schedule", "secret", "stream", "table", "tokenize", "upload", "writer",
     ]  # fmt: skip
     assert set(dir(ps)) == {*ps.__all__, "__version__"}
 

@@ -145,7 +145,7 @@ def test_standing_otherwise_changes_nothing_else():
     """`standing_at` is written out for speed: a field that it forgot would be lost."""
     full = Generation(
         slot("a"), 2, Kind.PATCH, 9, NOW, content("A"), {"branch": "leeds"}, "replay", "f1", True, (3,), "fixes/1", 1,
-        Standing.PREPARED, "cafe-7", (Member("cases", "landing/a.csv", content("A")),),
+        Standing.PREPARED, "cafe-7", (Member("cases", "landing/a.csv", content("A")),), NOW,
     )  # fmt: skip
     assert all(getattr(full, item.name) != item.default for item in fields(full))
     changed = transitions.standing_at(full, Standing.LOADED, "cafe-8")

@@ -12,6 +12,7 @@ from penstock.ledger.changes import TYPES
 from penstock.model.readiness import Mark, Need, Readiness
 from penstock.model.slots import Member, Standing
 from penstock.testing.clerk import LEASE, Clerk, content
+from penstock.testing.contracts.firings import Keeper
 from penstock.testing.memory import MemoryLedger
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text(encoding="utf-8")
@@ -52,7 +53,27 @@ def told():
     due = Readiness("covid", (), (Need("cases"), Need("recoveries")), deadline=LEASE)
     clerk.ledger.mark([Mark(due, {}, Member("cases", "landing/a.csv", content("A")))], clerk.now)
     clerk.ledger.remind([due], clerk.now + LEASE)
+    fire(Keeper(clerk.ledger))
     return clerk.ledger.events()
+
+
+def fire(keeper: Keeper) -> None:
+    keeper.timetable = keeper.ledger.switch("cafe", "hourly", keeper.now, on=False, by="me")
+    keeper.timetable = keeper.ledger.switch("cafe", "hourly", keeper.now, on=True, by="me")
+    keeper.fire(1, missed=1)
+    keeper.fire(2)
+    keeper.fail()
+    keeper.turn(timedelta(hours=3))
+    assert keeper.claim() is not None
+    keeper.turn(LEASE)
+    keeper.act()
+    for end in (keeper.act, lambda: keeper.fail(retry=False)):
+        keeper.ledger.fire_by_hand("cafe", keeper.now, keeper.now)
+        end()
+    keeper.ledger.fire_by_hand("cafe", keeper.now, keeper.now)
+    item = keeper.claim()
+    assert item is not None
+    keeper.ledger.fired(item.id, item.epoch, keeper.now, [], told={"source": "not modified"})
 
 
 def test_every_type_is_documented_and_no_other():

@@ -82,6 +82,11 @@ class Pipeline:
         """The source; of several the first."""
         return next(iter(self.sources.values()))
 
+    @property
+    def pulled(self) -> bool:
+        """Whether its sources are fetched, not delivered."""
+        return self.source.origin is not None
+
     # --- declaring -----------------------------------------------------------------------------------------------
 
     def step(

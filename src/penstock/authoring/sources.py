@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from penstock.authoring.months import checked
 from penstock.errors import DefinitionError
 from penstock.model.rows import RESERVED
 from penstock.model.schemas import PLAIN, canonical
+
+if TYPE_CHECKING:
+    from penstock.authoring.origins import Origin
 
 _TYPE = re.compile(r"\s*([A-Za-z_]+(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?)\s*((?:'(?:[^']|'')*'\s*,?\s*)*)")
 _FORMAT = re.compile(r"'((?:[^']|'')*)'")
@@ -73,6 +77,8 @@ class Source:
     locales: tuple[str, ...] = ()
     of: str = ""
     """The table's name, of a source that is another pipeline's table."""
+    origin: Origin | None = field(default=None, repr=False)
+    """From where it is pulled; None for what is delivered. No part of what the rows mean."""
 
     @property
     def names(self) -> tuple[str, ...]:

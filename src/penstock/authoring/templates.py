@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from penstock.authoring.parts import Anything, Dated, Literal, Part, Piece, Segment, format_mistake
@@ -83,6 +84,16 @@ class PathTemplate:
         if self.match(path) is None:
             raise UsageError(f"these parts do not make a path of {self.text!r}", why=self.explain(path))
         return path
+
+    def at(self, moment: datetime) -> PathTemplate:
+        """The template with its dated parts filled: they are captured no more."""
+        segments = tuple(
+            Segment(
+                tuple(Literal(piece.write(moment)) if isinstance(piece, Dated) else piece for piece in segment.pieces)
+            )
+            for segment in self.segments
+        )
+        return PathTemplate("/".join(map(str, segments)), segments)
 
     def explain(self, path: str) -> str:
         """Why a path does not match (or that it does), for a person."""

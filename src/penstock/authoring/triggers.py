@@ -8,6 +8,7 @@ from typing import Any, overload
 
 from penstock.authoring.arrivals import Ready, Uploads, uploads
 from penstock.authoring.patterns import EventPattern
+from penstock.authoring.schedules import Schedule
 from penstock.authoring.sources import Source
 from penstock.authoring.templates import PathTemplate
 from penstock.errors import TriggerError
@@ -32,7 +33,7 @@ class Manual:
     """Only a person: `penstock run`."""
 
 
-Trigger = Upload | Uploads | Ready | Matching | Manual
+Trigger = Upload | Uploads | Ready | Matching | Manual | Schedule
 
 
 @overload
@@ -69,10 +70,33 @@ def check_trigger(trigger: Trigger, sources: Mapping[str, Source], *, several: b
             why=f"the sources are: {', '.join(sources)}",
             fix="give each source a template",
         )
+    _check_arrival(trigger, sources)
     if several and isinstance(trigger, Upload | Matching):
         raise TriggerError(
             "one template cannot tell several sources apart", fix='ps.upload(cases="landing/…", recoveries="landing/…")'
         )
+
+
+def _check_arrival(trigger: Trigger, sources: Mapping[str, Source]) -> None:
+    """What a pipeline reads is delivered, or it is pulled."""
+    pulled = [name for name, source in sources.items() if source.origin is not None]
+    submits = isinstance(trigger, Schedule) and trigger.submit is not None
+    if isinstance(trigger, Schedule) and not submits and not pulled:
+        raise TriggerError(
+            "the schedule has nothing to read",
+            why="no source is pulled, and the schedule submits no files",
+            fix='ps.http(…) or ps.git(…) as the source, or ps.schedule(…, submit="landing/…")',
+        )
+    if pulled and (submits or not isinstance(trigger, Schedule | Manual)):
+        raise TriggerError(
+            f"the source {pulled[0]!r} is pulled, so no delivered file can set the pipeline off",
+            fix="trigger=ps.schedule(…), ps.every(…) or ps.manual()",
+        )
+    if pulled and len(pulled) < len(sources):
+        left = next(name for name in sources if name not in pulled)
+        raise TriggerError(f"{pulled[0]!r} is pulled, {left!r} is not", fix="pull all of a pipeline's sources, or none")
+    if submits and len(sources) > 1:
+        raise TriggerError("a schedule submits the files of one source", fix="a pipeline for each")
 
 
 def event(pattern: Mapping[str, Any]) -> Matching:

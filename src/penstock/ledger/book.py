@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from penstock.ledger import changes, judging, marking, transitions
 from penstock.ledger.accepting import judge
+from penstock.ledger.almanac import Schedules
 from penstock.ledger.claiming import choose
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
@@ -27,7 +28,7 @@ LIMITS = ClaimLimits()
 POLICY = RetryPolicy()
 
 
-class Book(Outbox, Ledger):
+class Book(Outbox, Schedules, Ledger):
     """A ledger over any store."""
 
     def __init__(self, store: Store) -> None:

@@ -43,6 +43,15 @@ TYPES = (
     "run.dropped",
     "table.published",
     "readiness.overdue",
+    "schedule.enabled",
+    "schedule.disabled",
+    "firing.recorded",
+    "firing.missed",
+    "firing.superseded",
+    "firing.done",
+    "firing.unchanged",
+    "firing.waiting",
+    "firing.failed",
 )
 """Every type that the ledger emits."""
 

@@ -11,18 +11,23 @@ from penstock.model.slots import Generation, Kind
 def choose(waiting: Iterable[Generation], limits: ClaimLimits) -> tuple[Generation, ...]:
     """The first of those that wait, as many as fit in one run, and always one.
 
-    Withdrawals and everything else do not mix: the former begin at another stage. Reads no further than it takes.
+    Withdrawals and everything else do not mix: the former begin at another stage. Neither do generations of different
+    run times. Reads no further than it takes.
     """
     taken: list[Generation] = []
     room = limits.bytes
     for item in waiting:
         size = _size(item)
-        fits = not taken or (size <= room and _withdraws(item) == _withdraws(taken[0]))
+        fits = not taken or (size <= room and _alike(item, taken[0]))
         if len(taken) >= limits.generations or not fits:
             break
         taken.append(item)
         room -= size
     return tuple(taken)
+
+
+def _alike(one: Generation, other: Generation) -> bool:
+    return _withdraws(one) == _withdraws(other) and one.run_time == other.run_time
 
 
 def _size(generation: Generation) -> int:

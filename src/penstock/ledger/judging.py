@@ -53,6 +53,7 @@ def next_generation(delivery: Delivery, tail: Sequence[Generation], place: int, 
         fixes=delivery.fixes,
         heals=patched.number if patched else 0,
         members=delivery.members or (head.members if head and delivery.content is None else ()),
+        run_time=delivery.run_time or (patched.run_time if patched else None),
     )
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from penstock.model.events import Event
+from penstock.model.firings import Fired, Firing, Pulled, Timetable
 from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, Staged
@@ -271,5 +272,105 @@ class Record(Protocol):
         ...
 
 
-class Ledger(Intake, Marks, Claims, Outbox, Record, Protocol):
+class Calendar(Protocol):
+    """What anybody may read about schedules."""
+
+    def timetables(self) -> list[Timetable]:
+        """What is known of each schedule, by the name of its pipeline."""
+        ...
+
+    def firing(self, firing: str) -> Firing | None: ...
+
+    def firings(self, pipeline: str | None = None, limit: int = 50) -> list[Firing]:
+        """Newest first."""
+        ...
+
+    def open_firings(self) -> list[Firing]:
+        """Those that are not final, in the order in which they were recorded."""
+        ...
+
+    def pulled(self, pipeline: str) -> dict[str, Pulled]:
+        """What was last fetched from each of a pipeline's sources, by the source's name."""
+        ...
+
+
+class Almanac(Calendar, Protocol):
+    """Schedules, and the firings that they or a person set off."""
+
+    def plan(self, pipeline: str, text: str, now: datetime) -> Timetable:
+        """The schedule of a pipeline is this one. What is new, or another than before, is settled up to now; whether
+        it is enabled stays as it was (at first it is)."""
+        ...
+
+    def switch(self, pipeline: str, text: str, now: datetime, *, on: bool, by: str) -> Timetable:
+        """A person switches a schedule on or off. What was due while it was off is not made up for."""
+        ...
+
+    def fire(
+        self,
+        timetable: Timetable,
+        dues: Sequence[datetime],
+        until: datetime,
+        now: datetime,
+        *,
+        missed: int = 0,
+        each: bool = False,
+    ) -> list[Firing]:
+        """Record firings before anybody acts on them; the schedule is settled up to `until` then.
+
+        Nothing is recorded when the timetable is no longer this one: somebody else was faster, or it is switched off.
+        Unless `each` must be acted on, what still waits of the schedule gives way to the newest.
+        """
+        ...
+
+    def fire_by_hand(
+        self, pipeline: str, due: datetime, now: datetime, *, reload: bool = False, hard: bool | None = None
+    ) -> Firing:
+        """A person fires a pipeline, for some time, whatever its schedule says."""
+        ...
+
+    def claim_firing(
+        self,
+        worker: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        pipelines: Iterable[str] | None = None,
+        only: str = "",
+        policy: RetryPolicy = ...,
+    ) -> Firing | None:
+        """The next firing to act on, or None: one that is due, whose retry is due, or whose worker's lease has ended.
+
+        For each pipeline one at a time, a schedule's in order. One whose workers have vanished as often as the policy
+        has attempts fails. `only` names the one that is wanted.
+        """
+        ...
+
+    def fired(
+        self,
+        firing: str,
+        epoch: int,
+        now: datetime,
+        deliveries: Sequence[Delivery],
+        pulled: Sequence[Pulled] = (),
+        told: Mapping[str, str] | None = None,
+        marks: Sequence[Mark] = (),
+    ) -> Fired:
+        """The end: its deliveries are accepted in the same transaction. It is `done` when any of them is new,
+        `unchanged` otherwise; `told` says of each source what was found. `marks` are kept for the keys that the
+        deliveries are of, and fire nothing themselves. Raises `ClaimLost`."""
+        ...
+
+    def firing_failed(
+        self, firing: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+    ) -> Firing:
+        """An attempt failed: it waits for the next one, or has failed for good. Raises `ClaimLost`."""
+        ...
+
+    def bury_firings(self, worker: str, now: datetime) -> list[Firing]:
+        """The worker of this name is known to be dead: what it held may be claimed at once."""
+        ...
+
+
+class Ledger(Intake, Marks, Claims, Outbox, Almanac, Record, Protocol):
     """The whole record."""

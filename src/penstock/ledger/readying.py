@@ -23,6 +23,12 @@ def mark(pages: Pages, marks: Sequence[Mark], now: datetime) -> list[Acceptance]
     return [acceptance for acceptance in found if acceptance is not None]
 
 
+def keep(pages: Pages, marks: Sequence[Mark], now: datetime) -> None:
+    """Keep marks without offering anything: whoever brings them delivers the key itself."""
+    for mark in marks:
+        _keep(pages, Slot(mark.readiness.pipeline, mark.address), mark, now)
+
+
 def _keep(pages: Pages, slot: Slot, mark: Mark, now: datetime) -> bool:
     """Whether the mark counts: a member may be known as it became later."""
     state = pages.key(slot)

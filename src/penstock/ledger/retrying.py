@@ -23,15 +23,20 @@ def spent(run: Run, policy: RetryPolicy) -> bool:
 
 
 def delay(run: Run, policy: RetryPolicy) -> timedelta:
-    """How long to wait after the present attempt: full jitter under an exponential ceiling.
+    """How long to wait after the present attempt of a run."""
+    return pause(policy, tries(run), run.id, run.attempt)
+
+
+def pause(policy: RetryPolicy, tries: int, name: str, attempt: int) -> timedelta:
+    """How long to wait after so many tries: full jitter under an exponential ceiling.
 
     Full jitter spreads retries best: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. It
-    comes from the run and its attempt, so that the decision can be repeated.
+    comes from the name of the work and its attempt, so that the decision can be repeated.
     """
-    ceiling = policy.first.total_seconds() * 2 ** min(max(tries(run) - 1, 0), _MOST_DOUBLINGS)
-    return timedelta(seconds=min(policy.longest.total_seconds(), ceiling) * _fraction(run))
+    ceiling = policy.first.total_seconds() * 2 ** min(max(tries - 1, 0), _MOST_DOUBLINGS)
+    return timedelta(seconds=min(policy.longest.total_seconds(), ceiling) * _fraction(name, attempt))
 
 
-def _fraction(run: Run) -> float:
+def _fraction(name: str, attempt: int) -> float:
     """Evenly spread over [0, 1)."""
-    return int.from_bytes(digest("retry", run.id, str(run.attempt))[:6], "big") / 2**48
+    return int.from_bytes(digest("retry", name, str(attempt))[:6], "big") / 2**48

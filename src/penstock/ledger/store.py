@@ -11,8 +11,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from penstock.ledger.port import Record
+from penstock.ledger.port import Calendar, Record
 from penstock.model.events import Event
+from penstock.model.firings import Firing, Pulled, Timetable
 from penstock.model.messages import Message
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Run
@@ -137,7 +138,25 @@ class Letters(Protocol):
         ...
 
 
-class Pages(Slots, Keys, Holds, Runs, Letters, Record, Protocol):
+class Firings(Calendar, Protocol):
+    """Schedules and their firings."""
+
+    def timetable(self, pipeline: str) -> Timetable | None: ...
+
+    def keep_timetable(self, item: Timetable) -> None: ...
+
+    def keep_firing(self, item: Firing) -> None:
+        """Keep a new firing, or what has changed of it."""
+        ...
+
+    def keep_pulled(self, pipeline: str, item: Pulled) -> None: ...
+
+
+class Reading(Record, Calendar, Protocol):
+    """All that can be read."""
+
+
+class Pages(Slots, Keys, Holds, Runs, Letters, Firings, Record, Protocol):
     """The record within one transaction."""
 
     def record(self, events: Iterable[Event]) -> None:
@@ -152,6 +171,6 @@ class Store(Protocol):
         """One transaction at a time, wholly or not at all."""
         ...
 
-    def reading(self) -> AbstractContextManager[Record]:
+    def reading(self) -> AbstractContextManager[Reading]:
         """A consistent look at what is committed; never waits for a writer."""
         ...

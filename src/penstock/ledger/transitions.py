@@ -46,7 +46,7 @@ def begin(run: str, generations: Sequence[Generation], worker: str, now: datetim
         stage=first_stage(generations),
         worker=worker,
         lease_until=now + lease,
-        run_time=now,
+        run_time=generations[0].run_time or now,
         tries={str(first_stage(generations)): 1},
     )
 
@@ -361,6 +361,7 @@ def standing_at(item: Generation, standing: Standing, run: str) -> Generation:
         standing,
         run,
         item.members,
+        item.run_time,
     )
 
 

@@ -131,6 +131,8 @@ class Delivery:
     """A patch's edits: the address of the object in the landing zone that holds them."""
     members: tuple[Member, ...] = ()
     """The inputs of a slot that has several; `content` is their vector then."""
+    run_time: datetime | None = None
+    """What `run_time()` is in its runs; None is the moment at which a run begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ class Generation:
     run: str = ""
     """The run that holds it, or that finished it; empty while it waits."""
     members: tuple[Member, ...] = ()
+    run_time: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from penstock.authoring.arrivals import Ready, Uploads
+from penstock.authoring.origins import parts_of
 from penstock.authoring.pipeline import Pipeline
+from penstock.authoring.schedules import Schedule
+from penstock.authoring.templates import PathTemplate
 from penstock.authoring.triggers import Matching, Upload
 from penstock.errors import PenstockError, StorageUnavailable, UnknownName
 from penstock.ledger.port import Ledger
@@ -69,6 +72,26 @@ def placed(pipeline: Pipeline, address: str) -> Match | None:
         return None
     found = (member for member in pipeline.sources if address.startswith(folder_of(pipeline.name, member)))
     return next((Match(pipeline.name, {}, member) for member in found), None)
+
+
+def takers(pipelines: Mapping[str, Pipeline], address: str, size: int = 0) -> list[Match]:
+    """Every pipeline that an object at this address belongs to: it sets it off, or lies where a firing looks for it."""
+    found = matches(pipelines, address, size)
+    for name, pipeline in pipelines.items():
+        found += _awaited(name, pipeline, address)
+    return found
+
+
+def _awaited(name: str, pipeline: Pipeline, address: str) -> Iterator[Match]:
+    trigger = pipeline.trigger
+    for member, source in pipeline.sources.items():
+        parts = parts_of(name, member, source, address)
+        if parts is not None:
+            yield Match(name, parts, member if pipeline.several else "")
+    if isinstance(trigger, Schedule) and trigger.submit is not None:
+        captured = trigger.submit.match(address)
+        if captured is not None:
+            yield Match(name, {key: str(value) for key, value in captured.items()})
 
 
 def object_event(address: str, size: int = 0) -> dict[str, object]:
@@ -181,13 +204,17 @@ class Intake:
         self._seen.pop(address, None)
 
 
+def template_of(pipeline: Pipeline) -> PathTemplate | None:
+    """The form of the paths of files that are delivered to a pipeline, where it has one."""
+    if isinstance(pipeline.trigger, Upload):
+        return pipeline.trigger.template
+    return pipeline.trigger.submit if isinstance(pipeline.trigger, Schedule) else None
+
+
 def explain(pipelines: Mapping[str, Pipeline], address: str) -> PenstockError:
     """Why no pipeline takes an object of this address."""
-    reasons = [
-        f"{name}: {pipeline.trigger.template.explain(address)}"
-        for name, pipeline in pipelines.items()
-        if isinstance(pipeline.trigger, Upload)
-    ]
+    templates = {name: template_of(pipeline) for name, pipeline in pipelines.items()}
+    reasons = [f"{name}: {template.explain(address)}" for name, template in templates.items() if template]
     reasons += [
         f"{name}, source {member}: {template.explain(address)}"
         for name, pipeline in pipelines.items()

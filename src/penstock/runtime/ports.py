@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from penstock.authoring.origins import Origin
 from penstock.compile.plan import Plan
 from penstock.model.lookups import Lookup, Page
 from penstock.model.runs import Result, Run, Staged
@@ -41,6 +42,18 @@ class Landing(Protocol):
 
     def receive(self, source: Path, address: str) -> str:
         """Store a file under an address: wholly, durably, or not at all."""
+        ...
+
+
+class Puller(Protocol):
+    """Fetches what lies elsewhere."""
+
+    def pull(self, origin: Origin, known: Mapping[str, str], into: Path) -> Mapping[str, str] | None:
+        """Fetch an object into a file, and return what the other side calls this state of it.
+
+        None when it says that this is the state that is `known`; then nothing is written. Raises `SourceUnavailable`
+        for what may pass, `SourceRefused` for what will not.
+        """
         ...
 
 

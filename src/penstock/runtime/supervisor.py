@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -35,6 +35,16 @@ class Pool(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Somebody beside the workers, such as a timekeeper."""
+
+    def start(self) -> None: ...
+
+    def stop(self, grace: float) -> None:
+        """End within so many seconds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How often the supervisor looks up, in seconds."""
@@ -56,10 +66,13 @@ class Supervisor:
         fingerprints: Callable[[], dict[str, str]],
         bury: Callable[[str], None],
         accepted: Callable[[list[Acceptance]], None] = lambda _: None,
+        keepers: Sequence[Keeper] = (),
     ) -> None:
-        """`bury` tells the ledger that a worker is dead; `accepted` hears of what was taken in."""
+        """`bury` tells the ledger that a worker is dead; `accepted` hears of what was taken in; `keepers` work beside
+        the pool for as long as it does."""
         self.intake, self.pool, self.rhythm = intake, pool, rhythm
         self.fingerprints, self.bury, self.accepted = fingerprints, bury, accepted
+        self.keepers = tuple(keepers)
         self._arrivals: queue.SimpleQueue[list[Found] | None] = queue.SimpleQueue()
 
     def notify(self, found: list[Found]) -> None:
@@ -73,6 +86,8 @@ class Supervisor:
     def run(self) -> None:
         """Work until `stop`. The first rescan finds what arrived while nobody looked."""
         self.pool.start()
+        for keeper in self.keepers:
+            keeper.start()
         due = 0.0
         try:
             while True:
@@ -87,6 +102,8 @@ class Supervisor:
                 if arrivals:
                     self._take(partial(self.intake.offer, arrivals, cause="watcher", fingerprints=self.fingerprints()))
         finally:
+            for keeper in self.keepers:
+                keeper.stop(self.rhythm.grace)
             self.pool.stop(self.rhythm.grace)
 
     def _wait(self, seconds: float) -> list[Found] | None:

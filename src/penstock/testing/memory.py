@@ -13,6 +13,7 @@ from penstock.ledger.book import Book
 from penstock.ledger.judging import waits
 from penstock.ledger.store import Pages
 from penstock.model.events import Event
+from penstock.model.firings import Firing, Pulled, Timetable
 from penstock.model.messages import Message
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run, RunState
@@ -75,6 +76,9 @@ class _Pages(MemoryOutbox):
         self._cursors: dict[str, int] = {}
         self._messages: dict[str, Message] = {}
         self._keys: dict[Slot, KeyState] = {}
+        self._timetables: dict[str, Timetable] = {}
+        self._firings: dict[str, Firing] = {}
+        self._pulled: dict[tuple[str, str], Pulled] = {}
 
     def _put(self, records: dict[Any, Any], key: Any, value: Any) -> None:
         if key in records:
@@ -214,6 +218,35 @@ class _Pages(MemoryOutbox):
         self._undo.append(lambda: self._events.__delitem__(slice(length, None)))
         for event in events:
             self._events.append(replace(event, sequence=len(self._events) + 1))
+
+    # --- schedules -----------------------------------------------------------------------------------------------
+
+    def timetable(self, pipeline: str) -> Timetable | None:
+        return self._timetables.get(pipeline)
+
+    def keep_timetable(self, item: Timetable) -> None:
+        self._put(self._timetables, item.pipeline, item)
+
+    def keep_firing(self, item: Firing) -> None:
+        self._put(self._firings, item.id, item)
+
+    def keep_pulled(self, pipeline: str, item: Pulled) -> None:
+        self._put(self._pulled, (pipeline, item.source), item)
+
+    def timetables(self) -> list[Timetable]:
+        return [self._timetables[name] for name in sorted(self._timetables)]
+
+    def firing(self, firing: str) -> Firing | None:
+        return self._firings.get(firing)
+
+    def firings(self, pipeline: str | None = None, limit: int = 50) -> list[Firing]:
+        return [item for item in reversed(self._firings.values()) if pipeline in (None, item.pipeline)][:limit]
+
+    def open_firings(self) -> list[Firing]:
+        return [item for item in self._firings.values() if not item.state.final]
+
+    def pulled(self, pipeline: str) -> dict[str, Pulled]:
+        return {name: self._pulled[owner, name] for owner, name in sorted(self._pulled) if owner == pipeline}
 
     # --- the record ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from penstock.errors import UnknownName, UsageError, nearest
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Acceptance, Delivery, Kind, Slot
 from penstock.runtime.crew import Mate
-from penstock.runtime.intake import Match, explain, matches
+from penstock.runtime.intake import Match, explain, takers, template_of
 from penstock.runtime.worker import Equipment, Listener, Worker, ignore
 from penstock.wiring.gathering import Gathering
 from penstock.wiring.names import is_gone
@@ -48,15 +48,12 @@ class Deliveries(Gathering):
 
     def _folder_for(self, pipeline: str) -> str:
         """Where files of a pipeline lie: the literal folder of its template."""
-        from penstock.authoring.triggers import Upload
-
-        trigger = self.pipeline(pipeline).trigger
-        prefix = trigger.template.prefix if isinstance(trigger, Upload) else LANDING
-        return prefix.rstrip("/") + "/"
+        template = template_of(self.pipeline(pipeline))
+        return (template.prefix if template else LANDING).rstrip("/") + "/"
 
     def _match(self, pipeline: str, address: str) -> Match:
         chosen = {pipeline: self.pipeline(pipeline)}
-        found = matches(chosen, address)
+        found = takers(chosen, address)
         if found:
             return found[0]
         from penstock.authoring.triggers import Manual
@@ -177,6 +174,8 @@ class Deliveries(Gathering):
 
     def bury_dead_workers(self) -> None:
         """What workers of this machine held whose processes are gone may be claimed at once, before the leases end."""
+        for worker in {item.worker for item in self.ledger.open_firings() if item.worker and is_gone(item.worker)}:
+            self.ledger.bury_firings(worker, self.clock())
         if self.ledger.next_due() is None:
             return
         for run in self.ledger.runs(limit=LOOKED_AT):

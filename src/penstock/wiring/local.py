@@ -14,6 +14,7 @@ from penstock.model.slots import Acceptance
 from penstock.runtime.supervisor import Rhythm, Supervisor
 from penstock.runtime.worker import Listener, ignore
 from penstock.wiring import settings as reading
+from penstock.wiring.firings import Firings
 from penstock.wiring.looking import Looking
 from penstock.wiring.rejects import Rejects
 from penstock.wiring.streams import Streaming
@@ -33,7 +34,7 @@ def _ignored(_: object) -> None:
     """The answer does not matter."""
 
 
-class Project(Rejects, Looking, Streaming):
+class Project(Rejects, Firings, Looking, Streaming):
     """Everything that a command needs, opened when it is first used."""
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
@@ -68,6 +69,7 @@ class Project(Rejects, Looking, Streaming):
             fingerprints=lambda: self.fingerprints,
             bury=lambda name: _ignored(self.ledger.bury(name, self.clock())),
             accepted=accepted,
+            keepers=[keeper] if (keeper := self.timekeeper()) else [],
         )
 
     def watcher(self, supervisor: Supervisor) -> Watcher:

@@ -11,7 +11,7 @@ from penstock.authoring.endpoints import Endpoint
 from penstock.errors import UnknownName, nearest
 from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Kind, Slot, Standing
-from penstock.runtime.intake import matches
+from penstock.runtime.intake import takers
 from penstock.runtime.reconcile import (
     Difference,
     compare_destination,
@@ -44,7 +44,7 @@ class Looking(Parts):
             objects = [
                 (item, self.landing.content(item.address).sha256, match)
                 for item in self.landing.scan()
-                for match in matches({name: self.pipelines[name]}, item.address)
+                for match in takers({name: self.pipelines[name]}, item.address)
             ]
             if name in self.conditions:
                 found += compare_members(self.conditions[name], self.ledger, objects)

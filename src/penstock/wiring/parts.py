@@ -25,10 +25,12 @@ from penstock.wiring.names import name_of_worker
 
 if TYPE_CHECKING:
     from penstock.adapters.duckdb.engine import DuckEngine
+    from penstock.authoring.origins import Origin
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.tables import Target
     from penstock.compile.plan import Plan
-    from penstock.runtime.ports import Destination
+    from penstock.runtime.courier import Courier
+    from penstock.runtime.ports import Destination, Puller
 
 
 class Loaded:
@@ -188,6 +190,36 @@ class Parts:
     @cached_property
     def intake(self) -> Intake:
         return Intake(self.ledger, self.landing, self.pipelines, self.clock, self.conditions)
+
+    @cached_property
+    def courier(self) -> Courier:
+        """Who acts on firings."""
+        from penstock.runtime.courier import Courier, Route
+
+        return Courier(
+            Route(
+                self.ledger,
+                self.landing,
+                self.pipelines,
+                self.conditions,
+                self.fingerprints,
+                self._puller,
+                self.scratch,
+                self.clock,
+                self.equipment.policy,
+            )
+        )
+
+    def _puller(self, origin: Origin) -> Puller:
+        from penstock.authoring.origins import Git
+
+        if isinstance(origin, Git):
+            from penstock.adapters.git import GitPuller
+
+            return GitPuller(self.secrets.get, self.settings.folder, self.scratch)
+        from penstock.adapters.http import HttpPuller
+
+        return HttpPuller(self.secrets.get)
 
     @property
     def fingerprints(self) -> dict[str, str]:

@@ -10,9 +10,10 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from penstock.adapters.sqlite.wire import GONE, Answer, Call, pack, unpack
 from penstock.errors import LedgerBusy
-from penstock.ledger.book import LIMITS
-from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.ledger.book import LIMITS, POLICY
+from penstock.ledger.port import Almanac, ClaimLimits, Ledger, RetryPolicy
 from penstock.model.events import Event
+from penstock.model.firings import Fired, Firing, Pulled, Timetable
 from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, Staged
@@ -90,7 +91,84 @@ class Ask(Protocol):
     def __call__(self, method: Callable[Concatenate[Ledger, P], T], /, *arguments: P.args, **named: P.kwargs) -> T: ...
 
 
-class RemoteLedger(Ledger):
+class RemoteSchedules(Almanac):
+    """The schedules of the ledger in another process."""
+
+    _ask: Ask
+
+    def plan(self, pipeline: str, text: str, now: datetime) -> Timetable:
+        return self._ask(Ledger.plan, pipeline, text, now)
+
+    def switch(self, pipeline: str, text: str, now: datetime, *, on: bool, by: str) -> Timetable:
+        return self._ask(Ledger.switch, pipeline, text, now, on=on, by=by)
+
+    def fire(
+        self,
+        timetable: Timetable,
+        dues: Sequence[datetime],
+        until: datetime,
+        now: datetime,
+        *,
+        missed: int = 0,
+        each: bool = False,
+    ) -> list[Firing]:
+        return self._ask(Ledger.fire, timetable, tuple(dues), until, now, missed=missed, each=each)
+
+    def fire_by_hand(
+        self, pipeline: str, due: datetime, now: datetime, *, reload: bool = False, hard: bool | None = None
+    ) -> Firing:
+        return self._ask(Ledger.fire_by_hand, pipeline, due, now, reload=reload, hard=hard)
+
+    def claim_firing(
+        self,
+        worker: str,
+        now: datetime,
+        lease: timedelta,
+        *,
+        pipelines: Iterable[str] | None = None,
+        only: str = "",
+        policy: RetryPolicy = POLICY,
+    ) -> Firing | None:
+        wanted = None if pipelines is None else tuple(pipelines)
+        return self._ask(Ledger.claim_firing, worker, now, lease, pipelines=wanted, only=only, policy=policy)
+
+    def fired(
+        self,
+        firing: str,
+        epoch: int,
+        now: datetime,
+        deliveries: Sequence[Delivery],
+        pulled: Sequence[Pulled] = (),
+        told: Mapping[str, str] | None = None,
+        marks: Sequence[Mark] = (),
+    ) -> Fired:
+        return self._ask(Ledger.fired, firing, epoch, now, tuple(deliveries), tuple(pulled), told, tuple(marks))
+
+    def firing_failed(
+        self, firing: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+    ) -> Firing:
+        return self._ask(Ledger.firing_failed, firing, epoch, now, dict(error), retry=retry, policy=policy)
+
+    def bury_firings(self, worker: str, now: datetime) -> list[Firing]:
+        return self._ask(Ledger.bury_firings, worker, now)
+
+    def timetables(self) -> list[Timetable]:
+        return self._ask(Ledger.timetables)
+
+    def firing(self, firing: str) -> Firing | None:
+        return self._ask(Ledger.firing, firing)
+
+    def firings(self, pipeline: str | None = None, limit: int = 50) -> list[Firing]:
+        return self._ask(Ledger.firings, pipeline, limit)
+
+    def open_firings(self) -> list[Firing]:
+        return self._ask(Ledger.open_firings)
+
+    def pulled(self, pipeline: str) -> dict[str, Pulled]:
+        return self._ask(Ledger.pulled, pipeline)
+
+
+class RemoteLedger(RemoteSchedules, Ledger):
     """The ledger in another process: `ask` carries a call there, and its answer back."""
 
     def __init__(self, ask: Ask) -> None:

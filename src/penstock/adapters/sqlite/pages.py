@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 
 from penstock.adapters.sqlite import rows
+from penstock.adapters.sqlite.almanac import AlmanacPages
 from penstock.adapters.sqlite.outbox import OutboxPages
 from penstock.adapters.sqlite.record import SqliteRecord
 from penstock.adapters.sqlite.rows import GENERATION
@@ -21,9 +22,9 @@ NEW_SLOT = "INSERT INTO slots (pipeline, address) VALUES (?, ?)"
 NEW_GENERATION = """
 INSERT INTO generations (
     slot, number, kind, sequence, accepted_at, sha256, size, version, parts, cause, fingerprint, hard, lines, fixes,
-    heals, standing, run, queue, vector
+    heals, standing, run, queue, vector, run_time
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 AMEND = """
 UPDATE generations
@@ -109,7 +110,7 @@ MOST_SLOTS = 50_000
 """How many ids of slots are remembered."""
 
 
-class SqlitePages(OutboxPages, SqliteRecord):
+class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
     """Remembers what it has read: open runs, and ids of slots. `forget` when anybody else may have written."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from penstock.adapters.sqlite import rows
+from penstock.adapters.sqlite.almanac import AlmanacRecord
 from penstock.adapters.sqlite.outbox import OutboxRecord
 from penstock.adapters.sqlite.rows import GENERATION, RUN
 from penstock.model.events import Event
@@ -97,7 +98,7 @@ WHERE g.queue = ? ORDER BY g.id LIMIT 1
 NEXT_DUE = "SELECT min(due) FROM runs WHERE due IS NOT NULL"
 
 
-class SqliteRecord(OutboxRecord):
+class SqliteRecord(OutboxRecord, AlmanacRecord):
     """The record as it was when the transaction around it began."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -21,7 +21,7 @@ STANDINGS = {standing.value: standing for standing in Standing}
 
 GENERATION = (
     "g.number, g.kind, g.sequence, g.accepted_at, g.sha256, g.size, g.version, g.parts, g.cause, g.fingerprint,"
-    " g.hard, g.lines, g.fixes, g.heals, g.standing, g.run, g.vector"
+    " g.hard, g.lines, g.fixes, g.heals, g.standing, g.run, g.vector, g.run_time"
 )
 """The columns that `generation` reads, in its order."""
 
@@ -71,7 +71,7 @@ def generation(slot: Slot, row: Sequence[Any]) -> Generation:
     """A row of `GENERATION`."""
     (
         number, kind, sequence, accepted_at, sha256, size, version, parts, cause, fingerprint,
-        hard, lines, fixes, heals, standing, run, vector,
+        hard, lines, fixes, heals, standing, run, vector, run_time,
     ) = row  # fmt: skip
     return Generation(
         slot,
@@ -90,6 +90,7 @@ def generation(slot: Slot, row: Sequence[Any]) -> Generation:
         STANDINGS[standing],
         run or "",
         () if vector is None else members_of(vector),
+        None if run_time is None else moment(run_time),
     )
 
 
@@ -116,6 +117,7 @@ def generation_row(slot: int, item: Generation, queue: str | None) -> tuple[Any,
         item.run or None,
         queue,
         vector_text(item.members),
+        None if item.run_time is None else instant(item.run_time),
     )
 
 

@@ -18,14 +18,15 @@ from penstock.errors import PenstockError
 from penstock.ledger.port import ClaimLimits, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.fates import Fates
+from penstock.model.firings import Fired, Firing, Pulled, Timetable
 from penstock.model.messages import Message
 from penstock.model.readiness import KeyState, Late, Mark, Need, Readiness
 from penstock.model.runs import Portion, Result, Run, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Member, Slot
 
 RECORDS = (
-    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Generation, KeyState, Late, Mark, Member, Message, Need,
-    Portion, Readiness, Result, RetryPolicy, Run, Slot, Staged,
+    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Fired, Firing, Generation, KeyState, Late, Mark, Member,
+    Message, Need, Portion, Pulled, Readiness, Result, RetryPolicy, Run, Slot, Staged, Timetable,
 )  # fmt: skip
 
 GONE = (OSError, EOFError, AuthenticationError)
@@ -34,16 +35,20 @@ GONE = (OSError, EOFError, AuthenticationError)
 READS = frozenset(
     {
         "current", "history", "slots", "generations", "key", "keys", "run", "runs", "events", "messages", "live",
-        "pending", "oldest", "next_due",
+        "pending", "oldest", "next_due", "timetables", "firing", "firings", "open_firings", "pulled",
     }
 )  # fmt: skip
 WRITES = frozenset(
     {
         "accept", "mark", "remind", "claim", "renew", "bury", "halfway", "prepared", "loaded", "published", "completed",
         "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent",
-        "message_failed", "resend",
+        "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired", "firing_failed",
+        "bury_firings",
     }
 )  # fmt: skip
+
+MEMORABLE = frozenset({"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed"})
+"""Writes that have nothing to be known by when they are asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Call:
         """
         if self.method == "accept":
             return any(delivery.kind is not Kind.DELIVERY for delivery in self.arguments[0])
-        return self.method in ("release", "drop", "redrive")
+        return self.method in MEMORABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ VERBS = {
         "Run",
         "run",
         "run a pipeline now, on given files or on all that wait",
-        ("penstock run cafe till.csv", "penstock run", "penstock run cafe till.csv --reload --hard"),
+        ("penstock run cafe till.csv", "penstock run", "penstock run cafe till.csv --reload --hard",
+         "penstock run covid --at 2020-06-04"),
     ),
     "serve": Verb("Run", "serve", "the same as dev for production: a supervisor and its workers", ("penstock serve",)),
     "key": Verb(
@@ -82,6 +83,12 @@ VERBS = {
         "keys",
         "let a pipeline catch up on what was loaded before it was declared",
         ("penstock backfill taxes", "penstock backfill taxes 20220201..20220228 --yes"),
+    ),
+    "schedule": Verb(
+        "Run",
+        "schedule",
+        "what is due when; switch schedules on and off",
+        ("penstock schedule", "penstock schedule disable taxis", "penstock schedule enable taxis"),
     ),
     "status": Verb(
         "Look",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.entrypoints.cli import account
+from penstock.entrypoints.cli import account, firing
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output, Progress
 from penstock.errors import UsageError
@@ -34,6 +34,7 @@ def arguments_run(parser: ArgumentParser) -> None:
         default=None,
         help="suspend the run when a row fails a check, or let the row go aside (default: as the pipeline says)",
     )
+    parser.add_argument("--at", metavar="TIME", type=firing.time_of, help="fire as if it were then: 2024-03-01T06:00")
 
 
 def run(options: Namespace, out: Output) -> int:
@@ -44,19 +45,23 @@ def run(options: Namespace, out: Output) -> int:
         began = time.monotonic()
         with out.progress(pipeline or "run") as progress:
             hear = listener(out, progress)
-            addresses = _addresses(project, pipeline, files, options)
+            fired = firing.fire(project, pipeline, options, out)
+            addresses = [] if fired else _addresses(project, pipeline, files, options)
             known = bool(addresses)
-            outcomes: Sequence[Outcome] = ()
+            outcomes: Sequence[Outcome] = project.settle(fired.acceptances, hear) if fired else ()
             if addresses:
                 outcomes = project.run(pipeline, addresses, reload=options.reload, hard=options.hard, listener=hear)
-            runs = runs_of(outcomes) if addresses else project.work_until_idle(hear, pipeline)
+            runs = runs_of(outcomes) if addresses or fired else project.work_until_idle(hear, pipeline)
         seconds = time.monotonic() - began
-        if not runs and not addresses:
+        if fired:
+            firing.tell(fired, out, seconds=seconds)
+        elif not runs and not addresses:
             _point_out(strays(project), out)
         if known and not outcomes:
             _tell_missing(project, pipeline, out)
-        tell(runs, pipeline, out, seconds=seconds, duplicates=duplicates_of(outcomes))
-    return account.exit_code(runs)
+        if not firing.exit_code(fired):
+            tell(runs, pipeline, out, seconds=seconds, duplicates=duplicates_of(outcomes))
+    return account.exit_code(runs) or firing.exit_code(fired)
 
 
 def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]], options: Namespace) -> list[str]:
@@ -68,10 +73,10 @@ def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]
     if options.reload and pipeline in project.conditions:
         return [key.state.address for key in project.keys(pipeline) if key.ready]
     if options.reload or options.hard is not None:
-        from penstock.runtime.intake import matches
+        from penstock.runtime.intake import takers
 
         own = {pipeline: project.pipelines[pipeline]}
-        return [found.address for found in project.landing.scan() if matches(own, found.address)]
+        return [found.address for found in project.landing.scan() if takers(own, found.address)]
     return []
 
 
@@ -98,9 +103,9 @@ def duplicates_of(outcomes: Sequence[Outcome]) -> list[Generation]:
 
 def strays(project: Project) -> list[str]:
     """The addresses in the landing zone that no pipeline takes."""
-    from penstock.runtime.intake import matches
+    from penstock.runtime.intake import takers
 
-    return [found.address for found in project.landing.scan() if not matches(project.pipelines, found.address)]
+    return [found.address for found in project.landing.scan() if not takers(project.pipelines, found.address)]
 
 
 def _point_out(addresses: Sequence[str], out: Output) -> None:

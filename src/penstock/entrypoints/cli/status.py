@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from penstock.entrypoints.cli import account
+from penstock.entrypoints.cli.jobs import Job, jobs
 from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UnknownName
 from penstock.model.events import Event
+from penstock.model.firings import Firing, FiringState
 from penstock.model.messages import MessageState
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
+from penstock.wiring.names import is_gone
 
 if TYPE_CHECKING:
     from penstock.ledger.port import Ledger
@@ -44,7 +47,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How one pipeline stands: its last run, what waits, and deliveries that need a person."""
+    """How one pipeline stands: its last run, what waits, what is running, and what needs a person."""
 
     pipeline: str
     state: str
@@ -54,6 +57,9 @@ class Health:
     retries: tuple[Run, ...] = ()
     last: Run | None = None
     troubled: tuple[Trouble, ...] = ()
+    running: tuple[Job, ...] = ()
+    firing: Firing | None = None
+    """The last one, where a pipeline is due by itself or pulls."""
 
     @property
     def well(self) -> bool:
@@ -94,15 +100,25 @@ def status(options: Namespace, out: Output) -> int:
     return 1 if options.check and not all(item.well and not item.late(now) for item in found) else 0
 
 
-def health(ledger: Ledger, pipeline: str) -> Health:
-    """Judge a pipeline by its recent runs and by what the ledger holds of their deliveries now."""
+def health(ledger: Ledger, pipeline: str, gone: Callable[[str], bool] = is_gone) -> Health:
+    """Judge a pipeline by its recent runs and by what the ledger holds of their deliveries now.
+
+    `gone` says whether the process of a worker is there no more.
+    """
     runs = ledger.runs(pipeline=pipeline, limit=RECENT)
     troubled = tuple(_unsettled(ledger, runs))
     waiting, oldest = ledger.pending([pipeline]), ledger.oldest(pipeline)
-    since = oldest.accepted_at if oldest else None
-    retries = tuple(run for run in runs if run.state is RunState.WAITING)
+    firing = next(iter(ledger.firings(pipeline, 1)), None)
     return Health(
-        pipeline, _state(runs, troubled, waiting), waiting, since, retries, runs[0] if runs else None, troubled
+        pipeline,
+        _of_firing(firing, _state(runs, troubled, waiting)),
+        waiting,
+        oldest.accepted_at if oldest else None,
+        tuple(run for run in runs if run.state is RunState.WAITING),
+        runs[0] if runs else None,
+        troubled,
+        tuple(jobs(ledger, pipeline, runs, gone)),
+        firing,
     )
 
 
@@ -127,7 +143,16 @@ def facts(item: Health, now: datetime) -> dict[str, Any]:
             {"slot": found.slot, "run": found.run, "standing": found.standing.value, **found.error}
             for found in item.troubled
         ],
+        "running": [job.as_dict() for job in item.running],
+        "firing": _firing_facts(item.firing),
     }
+
+
+def _firing_facts(firing: Firing | None) -> dict[str, Any] | None:
+    if firing is None:
+        return None
+    error = dict(firing.error) if firing.error else None
+    return {"id": firing.id, "due": firing.due, "state": firing.state.value, "attempt": firing.attempt, "error": error}
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -171,6 +196,13 @@ def _state(runs: Sequence[Run], troubled: Sequence[Trouble], waiting: int) -> st
     return "ok" if runs else "never ran"
 
 
+def _of_firing(firing: Firing | None, otherwise: str) -> str:
+    """What a pipeline's last firing says of it: there is nothing to load where nothing could be fetched."""
+    words = {FiringState.FAILED: "failed", FiringState.WAITING: "retrying", FiringState.ACTING: "running"}
+    word = words.get(firing.state, otherwise) if firing else otherwise
+    return min(word, otherwise, key=ORDER.index)
+
+
 def _print(project: Project, found: Sequence[Health], now: datetime, out: Output) -> None:
     out.say(f"{out.paint('bold', project.settings.project)}  env {project.settings.environment}")
     marks = {"ok": "good", "failed": "bad", "suspended": "bad"}
@@ -184,8 +216,20 @@ def _print(project: Project, found: Sequence[Health], now: datetime, out: Output
             out.say(f"      {line}")
         for trouble in item.troubled:
             out.say(f"      {trouble.slot}  run {trouble.run}  {trouble.standing}: {_told(trouble.error)}")
+        for line in _more(item, now):
+            out.say(f"      {line}")
     if found and not all(item.well for item in found):
         out.say("\npenstock logs RUN tells what happened; penstock redrive sends dead and suspended work on its way.")
+
+
+def _more(item: Health, now: datetime) -> Iterator[str]:
+    """A fetch that failed, and what is running."""
+    if item.firing and item.firing.error:
+        error = item.firing.error
+        yield f"firing {item.firing.id}  {item.firing.state}: {error.get('code', '')} {error.get('message', '')}"
+    for job in item.running:
+        word = "cut off" if job.cut_off else "running"
+        yield f"{word}: {job.id}  {job.stage}, attempt {job.attempt}, since {ago(job.since, now)}  {job.worker}"
 
 
 def _print_unsent(ledger: Ledger, out: Output) -> None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from penstock.testing.contracts.acceptance import AcceptanceContract
 from penstock.testing.contracts.claims import ClaimContract
+from penstock.testing.contracts.firings import FiringContract
 from penstock.testing.contracts.outbox import OutboxContract
 from penstock.testing.contracts.readiness import ReadinessContract
 from penstock.testing.contracts.runs import RunContract
 from penstock.testing.contracts.stages import StageContract
 
 
-class LedgerContract(AcceptanceContract, ReadinessContract, ClaimContract, OutboxContract, RunContract, StageContract):
+class LedgerContract(
+    AcceptanceContract, ReadinessContract, ClaimContract, FiringContract, OutboxContract, RunContract, StageContract
+):
     """The whole contract. Instants are passed in, so that it takes no time."""

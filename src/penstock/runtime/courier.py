@@ -1,0 +1,207 @@
+"""The courier acts on firings: it looks for files, or fetches them, and puts what is new before the ledger.
+
+Nothing is lost or doubled wherever it is killed: a firing stays open until its deliveries are accepted, in the same
+transaction, and to fetch the same content again changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from penstock.authoring.origins import Origin, address, parts_of
+from penstock.authoring.pipeline import Pipeline
+from penstock.authoring.schedules import Schedule
+from penstock.authoring.sources import Source
+from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
+from penstock.ledger.port import Ledger, RetryPolicy
+from penstock.model.faults import point
+from penstock.model.firings import Fired, Firing, Pulled
+from penstock.model.readiness import Mark, Readiness
+from penstock.model.slots import Content, Delivery, Kind, Member, Slot, key_address, vector
+from penstock.runtime.ports import Landing, Puller
+
+log = logging.getLogger("penstock")
+
+NOT_MODIFIED, EQUAL, FETCHED = "not modified", "equal", "fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a courier works with."""
+
+    ledger: Ledger
+    landing: Landing
+    pipelines: Mapping[str, Pipeline]
+    conditions: Mapping[str, Readiness]
+    """Those of pipelines with several sources."""
+    fingerprints: Mapping[str, str]
+    puller: Callable[[Origin], Puller]
+    scratch: Path
+    clock: Callable[[], datetime]
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    lease: timedelta = timedelta(minutes=15)
+    """Longer than any fetch may take: who has vanished on this machine is noticed sooner."""
+
+
+@dataclass(slots=True)
+class _Bag:
+    """What a firing has found."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    pulled: list[Pulled] = field(default_factory=list)
+    known: list[Pulled] = field(default_factory=list)
+    """What has not changed, so that nothing need be kept of it anew."""
+    told: dict[str, str] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+
+
+class Courier:
+    """Acts on one firing at a time."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+
+    def act(self, firing: Firing) -> Fired:
+        """Act on a claimed firing; what goes wrong is in the ledger. Raises `ClaimLost`."""
+        route = self.route
+        try:
+            bag = self._gather(firing)
+        except ClaimLost:
+            raise
+        except PenstockError as error:
+            return Fired(self._failed(firing, error))
+        except OSError as error:
+            return Fired(self._failed(firing, StorageUnavailable("the store failed", why=error.strerror or "")))
+        except Exception as error:
+            log.exception("Unexpected error", extra={"action": "firing_broken", "firing": firing.id})
+            return Fired(self._failed(firing, PenstockError(f"unexpected {type(error).__name__}", why="see the log")))
+        point("fire.before_record")
+        fired = route.ledger.fired(
+            firing.id, firing.epoch, route.clock(), bag.deliveries, bag.pulled, bag.told, bag.marks
+        )
+        point("fire.after_record")
+        return fired
+
+    def _failed(self, firing: Firing, error: PenstockError) -> Firing:
+        route = self.route
+        return route.ledger.firing_failed(
+            firing.id, firing.epoch, route.clock(), error.facts(), retry=error.retry, policy=route.policy
+        )
+
+    def _gather(self, firing: Firing) -> _Bag:
+        pipeline = self.route.pipelines[firing.pipeline]
+        bag = _Bag()
+        if pipeline.pulled:
+            self._fetch(firing, pipeline, bag)
+        elif isinstance(pipeline.trigger, Schedule):
+            self._look(firing, pipeline.trigger, bag)
+        return bag
+
+    # --- files that lie there ------------------------------------------------------------------------------------
+
+    def _look(self, firing: Firing, schedule: Schedule, bag: _Bag) -> None:
+        """Everything that the template names for the firing's time, never for today's."""
+        if schedule.submit is None:
+            return
+        wanted = schedule.submit.at(schedule.local(firing.due - schedule.lag))
+        for found in self.route.landing.scan(wanted.prefix):
+            parts = schedule.submit.match(found.address) if wanted.match(found.address) is not None else None
+            if parts is not None:
+                told = {name: str(value) for name, value in parts.items()}
+                content = self.route.landing.content(found.address)
+                bag.deliveries.append(self._delivery(firing, found.address, content, told))
+        bag.told["files"] = str(len(bag.deliveries))
+
+    # --- what lies elsewhere -------------------------------------------------------------------------------------
+
+    def _fetch(self, firing: Firing, pipeline: Pipeline, bag: _Bag) -> None:
+        """Fetch every source. Several make one delivery, of all that is there now, when any of them is new."""
+        found = {name: self._pull(firing, name, source, bag) for name, source in pipeline.sources.items()}
+        bag.pulled.extend(item for item in found.values() if item not in bag.known)
+        if not firing.reload and FETCHED not in bag.told.values():
+            return
+        if not pipeline.several:
+            (name, item), source = next(iter(found.items())), pipeline.source
+            parts = parts_of(firing.pipeline, name, source, item.address) or {}
+            bag.deliveries.append(self._delivery(firing, item.address, item.content, parts))
+            return
+        members = tuple(Member(name, item.address, item.content) for name, item in found.items())
+        bag.deliveries.append(self._delivery(firing, key_address({}), vector(members), {}, members))
+        condition = self.route.conditions[firing.pipeline]
+        bag.marks.extend(Mark(condition, {}, member) for member in members)
+
+    def _pull(self, firing: Firing, name: str, source: Source, bag: _Bag) -> Pulled:
+        """What a source has now: new in the landing zone, or what was fetched before."""
+        route, origin = self.route, source.origin
+        assert origin is not None  # noqa: S101 - all of a pipeline's sources are pulled, or none
+        before = self._known(firing.pipeline, name, origin)
+        known = before.validators if before and not firing.reload else {}
+        with self._file() as file:
+            validators = route.puller(origin).pull(origin, known, file)
+            point("fire.fetched")
+            if validators is None and before is not None:
+                bag.told[name] = NOT_MODIFIED
+                bag.known.append(before)
+                return before
+            if before is not None and _sha256(file) == before.content.sha256:
+                bag.told[name] = EQUAL
+                return replace(before, at=route.clock(), validators=validators or {})
+            where = address(firing.pipeline, name, source, self._local(firing))
+            route.landing.receive(file, where)
+            point("fire.landed")
+        bag.told[name] = FETCHED
+        return Pulled(name, origin.text, where, route.landing.content(where), route.clock(), validators or {})
+
+    def _known(self, pipeline: str, name: str, origin: Origin) -> Pulled | None:
+        """What was fetched last, if it came from there and lies where it was put, as it was."""
+        known = self.route.ledger.pulled(pipeline).get(name)
+        if known is None or known.origin != origin.text:
+            return None
+        found = next(iter(self.route.landing.scan(known.address)), None)
+        return known if found is not None and found.version == known.content.version else None
+
+    def _local(self, firing: Firing) -> datetime:
+        trigger = self.route.pipelines[firing.pipeline].trigger
+        return trigger.local(firing.due) if isinstance(trigger, Schedule) else firing.due
+
+    @contextmanager
+    def _file(self) -> Iterator[Path]:
+        self.route.scratch.mkdir(parents=True, exist_ok=True)
+        file = self.route.scratch / f"pull-{uuid.uuid4().hex}"
+        try:
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
+
+    def _delivery(
+        self,
+        firing: Firing,
+        where: str,
+        content: Content,
+        parts: Mapping[str, str],
+        members: tuple[Member, ...] = (),
+    ) -> Delivery:
+        return Delivery(
+            Slot(firing.pipeline, where),
+            Kind.RELOAD if firing.reload else Kind.DELIVERY,
+            content,
+            parts,
+            firing.cause,
+            self.route.fingerprints.get(firing.pipeline, ""),
+            firing.hard,
+            members=members,
+            run_time=firing.due,
+        )
+
+
+def _sha256(file: Path) -> str:
+    import hashlib
+
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
