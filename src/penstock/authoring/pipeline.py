@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from penstock.authoring import endpoints as serving
 from penstock.authoring.endpoints import Endpoint
+from penstock.authoring.matching import ATTEMPTS, Matched, matched
 from penstock.authoring.notices import DEFAULT, Channel, Notice, notice
 from penstock.authoring.place import Place, here
 from penstock.authoring.privacy import Mark
@@ -69,6 +70,7 @@ class Pipeline:
         }
         self.steps: dict[str, Step] = {}
         self.rules: list[tuple[CheckSpec, Place]] = []
+        self.matches: list[Matched] = []
         self.normalizations: list[Normalization] = []
         self.loadings: list[Loading] = []
         self.endpoints: list[Endpoint] = []
@@ -138,6 +140,19 @@ class Pipeline:
         place = here()
         with self._at(place):
             self.rules.extend((check(relation, rule, severity), place) for rule in rules)
+
+    def matched(
+        self, relation: str, *, in_: str, on: str | Sequence[str] | Mapping[str, str], attempts: int = ATTEMPTS
+    ) -> None:
+        """Rows of `relation` need a partner in `in_`; those without one wait in quarantine and come back by themselves.
+
+        Both are sources, or row-wise steps of different sources. `on` names the columns that must be equal, as a
+        mapping where their names differ. What waits is tried again by every later run of its delivery; an attempt
+        counts only when the input behind `in_` has changed, and after so many `attempts` the row is parked.
+        """
+        place = here()
+        with self._at(place):
+            self.matches.append(matched(relation, in_, on, attempts, place))
 
     def normalize(self, relation: str, **tables: Entity | Owned) -> None:
         """Split a step's relation into entities (shared) and owned tables, in third normal form."""
@@ -239,6 +254,9 @@ class Pipeline:
         self.order()
         for spec, place in self.rules:
             self._known(spec.relation, f"a check is about {spec.relation!r}", place)
+        for match in self.matches:
+            for name in (match.relation, match.other):
+                self._known(name, f"matched() is about {name!r}", match.place)
         for loading in self.loadings:
             self._known(loading.relation, f"a load reads {loading.relation!r}", self.place)
         for normalization in self.normalizations:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from penstock.authoring.matching import Matched
 from penstock.authoring.pipeline import SOURCE, Pipeline
 from penstock.authoring.rules import CheckSpec
 from penstock.authoring.sources import Source
@@ -21,6 +22,7 @@ from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Tar
 from penstock.compile import normal
 from penstock.compile.boundaries import boundary_of
 from penstock.compile.fitting import PROTECTED, check_columns
+from penstock.compile.matching import of_source, ordered
 from penstock.compile.reading import Reading
 from penstock.compile.rowwise import Shape, analyse, per_distinct
 from penstock.compile.sql import quote_identifier
@@ -93,6 +95,12 @@ class Plan:
     members: tuple[Plan, ...] = ()
     """Of a pipeline with several sources: each one's part of the plan, up to where its rows leave the chunk level.
     `source`, `reading` and `deduplicate` are theirs then; what is left to the whole are wide steps and their tables."""
+    matches: tuple[Matched, ...] = ()
+    """Which rows need a partner in another input, in the order of judging."""
+    sought: frozenset[str] = frozenset()
+    """Of an input: its relations that matches look at."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """The source behind each relation that a match looks at."""
     watched: frozenset[str] = frozenset()
     """Tables that other pipelines read: their rows are digested."""
     boundary: str = ""
@@ -151,8 +159,11 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         first,
         boundary=boundary_of(pipeline, chunked),
     )
+    matches = ordered(pipeline, chunked)
     if not pipeline.several:
         return whole
+    origins = {name: pipeline.origin(name) for match in matches for name in (match.relation, match.other)}
+    whole = replace(whole, matches=matches, origins=origins)
     return replace(whole, members=tuple(_member(pipeline, whole, name, readings[name]) for name in pipeline.sources))
 
 
@@ -173,6 +184,8 @@ def _member(pipeline: Pipeline, whole: Plan, name: str, reading: Reading) -> Pla
         tables=tables,
         spilled={relation: columns for relation, columns in whole.spilled.items() if own(relation)},
         relation=name,
+        matches=tuple(match for match in whole.matches if pipeline.origin(match.relation) == name),
+        sought=frozenset(of_source(pipeline, whole.matches, name)),
     )
 
 
@@ -438,6 +451,7 @@ def _fingerprint(pipeline: Pipeline, steps: tuple[StepPlan, ...], tables: tuple[
     parts += [repr((table.spec, table.targets, table.sql)) for table in tables]
     parts += [f"boundary {step.name}" for step in pipeline.steps.values() if step.boundary]
     parts += [f"{spec.relation} {spec.rule.text} {spec.severity}" for spec, _ in pipeline.rules]
+    parts += [f"{match.relation} {match.text}" for match in pipeline.matches]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

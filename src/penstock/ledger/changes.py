@@ -107,7 +107,9 @@ def finished(run: Run, now: datetime) -> Iterator[Event]:
         for table, rows in loaded.items():
             yield Event("table.published", run.pipeline, table, now, {"run": run.id, "rows": rows})
     error: Mapping[str, str] = run.error or {}
-    yield of_run("finished", run, now, state=str(run.state), rows=run.fates.as_dict(), loaded=loaded, error=dict(error))
+    facts = {"state": str(run.state), "rows": run.fates.as_dict(), "loaded": loaded, "error": dict(error)}
+    retries = {"retries": run.retries} if run.retries else {}
+    yield of_run("finished", run, now, **facts, **retries)
 
 
 def late(state: KeyState, missing: Sequence[str], now: datetime) -> Event:

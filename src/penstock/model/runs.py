@@ -78,6 +78,8 @@ class Result:
     """Of a generation with several inputs: each input's part, in order."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """A digest of the staged rows of each table that another pipeline reads."""
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Rows that needed a partner: `healed` (they had none before), `waiting` (they have none yet), `parked`."""
     reached: Mapping[str, int] = field(default_factory=dict)
     """Rows by table that one destination holds already, while another does not answer."""
 
@@ -150,6 +152,15 @@ class Run:
             held = result.rows if result.standing is Standing.LOADED else result.reached
             for table, rows in held.items():
                 totals[table] = totals.get(table, 0) + rows
+        return totals
+
+    @property
+    def retries(self) -> dict[str, int]:
+        """Rows by what became of their waiting, over all generations: see `Result.retries`."""
+        totals: dict[str, int] = {}
+        for result in self.results:
+            for word, rows in result.retries.items():
+                totals[word] = totals.get(word, 0) + rows
         return totals
 
     def result(self, slot: Slot) -> Result | None:

@@ -40,6 +40,8 @@ class Reject:
     byte_end: int | None = None
     member: str = ""
     """The input that it comes from, of a delivery with several."""
+    retriable: bool = False
+    """It waits for a partner in another input, and comes back by itself."""
     attempt: int = 1
     """How often this line has been tried: 1 for a delivery's own reject."""
     status: str = OPEN
@@ -90,11 +92,41 @@ def judged(rejects: Sequence[Reject], histories: Mapping[Slot, Sequence[Generati
     again: dict[tuple[Slot, int], set[int]] = defaultdict(set)
     for reject in rejects:
         again[Slot(reject.pipeline, reject.slot), reject.generation].add(reject.line)
+    waiting = _waiting(rejects)
     for reject in rejects:
         slot = Slot(reject.pipeline, reject.slot)
+        if reject.retriable:
+            yield _retried(reject, histories.get(slot, ()), waiting)
+            continue
         yield _judged(
             reject, histories.get(slot, ()), {number: lines for (s, number), lines in again.items() if s == slot}
         )
+
+
+Waiting = Mapping[tuple[str, int], set[str]]
+
+
+def _waiting(rejects: Iterable[Reject]) -> Waiting:
+    """By slot and generation: the rows that wait, told by their input and values, for lines may move."""
+    found: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for reject in rejects:
+        if reject.retriable:
+            found[reject.slot, reject.generation].add(_values(reject))
+    return found
+
+
+def _values(reject: Reject) -> str:
+    return f"{reject.member} {reject.row}"
+
+
+def _retried(reject: Reject, history: Sequence[Generation], waiting: Waiting) -> Reject:
+    """Every later generation of the slot has tried it again."""
+    later = [item for item in history if item.number > reject.generation and item.standing is Standing.LOADED]
+    if not later:
+        return reject
+    newest = later[-1]
+    again = _values(reject) in waiting.get((reject.slot, newest.number), ())
+    return replace(reject, status=SUPERSEDED if again or newest.kind is Kind.WITHDRAWAL else HEALED)
 
 
 def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, set[int]]) -> Reject:

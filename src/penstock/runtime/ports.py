@@ -67,6 +67,15 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the generation before has set aside of a slot, and which of its inputs have changed since."""
+
+    number: int
+    files: tuple[Path, ...]
+    changed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Preparation:
     """The work of `prepare`."""
 
@@ -81,6 +90,8 @@ class Preparation:
     """Told now and then how many records have been read so far."""
     kept: Staged | None = None
     """Where a step's boundary is behind it: what lies there. The inputs are not read again."""
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
+    """By address, for slots with rows that wait for a partner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,10 @@ class Zones(Protocol):
 
     def complete(self, staged: Sequence[Staged]) -> bool:
         """Whether every staged file is still there."""
+        ...
+
+    def rejects(self, run: Run) -> Sequence[Path]:
+        """The files of a run's rejected rows."""
         ...
 
     def release(self, run: Run) -> None:

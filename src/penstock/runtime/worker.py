@@ -15,14 +15,14 @@ from typing import Self
 
 from penstock.compile.plan import Plan
 from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageUnavailable
-from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
+from penstock.ledger.port import ClaimLimits, Ledger, Record, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
 from penstock.model.readiness import Readiness
 from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
-from penstock.runtime.ports import Destination, Engine, Input, Preparation, Zones
+from penstock.runtime.ports import Destination, Earlier, Engine, Input, Preparation, Zones
 
 log = logging.getLogger("penstock")
 
@@ -156,7 +156,8 @@ class Worker:
         plan = self.equipment.plans[run.pipeline]
         inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(_readable(run)))
         moment, told = run.run_time or run.created_at, partial(self._read, run)
-        return Preparation(plan, run.id, run.attempt, inputs, moment, plan.hard, told, run.kept)
+        earlier = self._earlier(plan, inputs)
+        return Preparation(plan, run.id, run.attempt, inputs, moment, plan.hard, told, run.kept, earlier)
 
     def _prepared(self, run: Run) -> Run:
         tools = self.equipment
@@ -168,6 +169,13 @@ class Worker:
         )
         point("prepare.after_record")
         return run
+
+    def _earlier(self, plan: Plan, inputs: Sequence[Input]) -> dict[str, Earlier]:
+        if not plan.matches:
+            return {}
+        tools = self.equipment
+        pairs = ((item.generation, earlier(tools.ledger, tools.zones, plan, item.generation)) for item in inputs)
+        return {generation.slot.address: found for generation, found in pairs if found is not None}
 
     def _read(self, run: Run, records: int) -> None:
         """Tell the listener how far the reading has come."""
@@ -222,6 +230,22 @@ STAGES = {
 
 def _readable(run: Run) -> list[Generation]:
     return [generation for generation in run.open if generation.kind is not Kind.WITHDRAWAL]
+
+
+def earlier(record: Record, zones: Zones, plan: Plan, generation: Generation) -> Earlier | None:
+    """What waits for a partner since the generation before. Whoever reloads a slot begins anew."""
+    before = [
+        item
+        for item in record.history(generation.slot)
+        if item.number < generation.number and item.standing is Standing.LOADED
+    ]
+    if not plan.matches or generation.kind is not Kind.DELIVERY or not before or before[-1].kind is Kind.WITHDRAWAL:
+        return None
+    run = record.run(before[-1].run)
+    if run is None:
+        return None
+    then, now = ({member.identity for member in item.members} for item in (before[-1], generation))
+    return Earlier(before[-1].number, tuple(zones.rejects(run)), frozenset(identity[0] for identity in then ^ now))
 
 
 def _unit(generation: Generation, result: Result | None) -> Unit:

@@ -9,7 +9,7 @@ from typing import Any
 from penstock.adapters.files.landing import LANDING
 from penstock.errors import UsageError
 from penstock.model.slots import Slot
-from penstock.runtime.healing import Reject, Selection, check_edits, judged, patches
+from penstock.runtime.healing import OPEN, PARKED, Reject, Selection, check_edits, judged, patches
 from penstock.runtime.worker import Listener, ignore
 from penstock.wiring.deliveries import Deliveries
 from penstock.wiring.outcomes import Outcome
@@ -54,11 +54,27 @@ class Rejects(Deliveries):
         outcomes = []
         for name in sorted({reject.pipeline for reject in chosen}):
             mine = [reject for reject in chosen if reject.pipeline == name]
+            if self.pipeline(name).several:
+                outcomes += self._replay_keys(name, mine, edits, listener)
+                continue
             check_edits(edits, self._columns(name), mine)
             addresses = self._store_edits(name, edits)
             deliveries = patches(mine, self.ledger, fixes=addresses, fingerprint=self.plans[name].fingerprint)
             outcomes += self.settle(self.ledger.accept(deliveries, self.clock()), listener)
         return outcomes
+
+    def _replay_keys(
+        self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]], listener: Listener
+    ) -> list[Outcome]:
+        """A row of a joined delivery means nothing without the others: its key is prepared again as a whole."""
+        if edits:
+            raise UsageError(
+                f"rows of {pipeline!r} cannot be edited one by one",
+                why="they are joined with the rows of other sources",
+                fix="correct the file and deliver it again",
+            )
+        slots = sorted({Slot(pipeline, reject.slot) for reject in rejects})
+        return self.settle(self.reload_keys(slots), listener)
 
     def _columns(self, pipeline: str) -> list[str]:
         """The columns of all sources."""
@@ -80,4 +96,6 @@ class Rejects(Deliveries):
 
 
 def _reject(values: Mapping[str, Any]) -> Reject:
-    return Reject(**{**values, "reasons": tuple(values["reasons"])})
+    found = {name: value for name, value in values.items() if name not in ("tries", "parked")}
+    status = PARKED if values["parked"] else OPEN
+    return Reject(**{**found, "reasons": tuple(values["reasons"])}, attempt=values["tries"], status=status)

@@ -35,7 +35,7 @@ from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, Suspended
 from penstock.model.faults import point
 from penstock.model.reasons import worded
-from penstock.model.rows import SLOT
+from penstock.model.rows import ROW, SLOT
 from penstock.model.slots import Generation, Standing
 from penstock.runtime.ports import Half, Landing, Preparation, Prepared, Tables
 
@@ -213,14 +213,19 @@ class Preparing:
         good.clear()
         self.session.run("DELETE FROM main._late")
 
-    def look(self, parts: Iterator[Part], tallies: dict[int, Tally], relations: set[str]) -> Spill:
-        """A first pass over a delivery, which keeps these relations as they are before anything late is rejected."""
+    def look(
+        self, parts: Iterator[Part], tallies: dict[int, Tally], relations: set[str], *, rejected: bool = False
+    ) -> Spill:
+        """A first pass over a delivery, which keeps these relations as they are before anything late is rejected, and
+        with `rejected` also which rows anything else has."""
         seen = Spill(self.session, relations, self.resources.scratch / "seen")
         for number, part in enumerate(parts):
             self.lane.read(part, tallies, count=False)
             self.relations.source(late=False)
             self.lane.steps()
             seen.add("", number)
+            if rejected:
+                self.session.run(f"INSERT INTO main._out SELECT DISTINCT {ROW} FROM chunk._rejected")
         return seen
 
     def carry(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> Spill:

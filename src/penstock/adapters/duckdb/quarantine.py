@@ -77,15 +77,21 @@ class Quarantine:
         if later:  # found behind the source: their values are still there, and reading all of it costs more
             joined = f"LEFT JOIN (FROM chunk._source SEMI JOIN chunk._rejected USING ({ROW})) s ON s.{ROW} = r.{ROW}"
             row = f"coalesce(r.kept, {kept_values(self.work.plan, 's.')})"
+        waits, tries = "false AS retriable, 1 AS tries, false AS parked", ""
+        if self.work.plan.matches:
+            waits = (
+                "w.tries IS NOT NULL AS retriable, coalesce(w.tries, 1) AS tries, coalesce(w.parked, false) AS parked"
+            )
+            tries = f" LEFT JOIN main._tries w ON r.{ROW} = w.{ROW}"
         return f"""
             SELECT {quote_literal(self.work.plan.pipeline)} AS pipeline, {quote_literal(self.work.run)} AS run,
                    {self.work.attempt} AS attempt, o.address AS slot, o.number AS generation,
                    {quote_literal(self._member)} AS member, r.{ROW} - o.base AS line, r.reasons, r.shape,
-                   r.byte_start, r.byte_end, {row} AS row
+                   r.byte_start, r.byte_end, {row} AS row, {waits}
             FROM (SELECT {SLOT}, {ROW}, list_sort(list_distinct(flatten(list(reasons)))) AS reasons,
                          any_value(shape) AS shape, any_value(byte_start) AS byte_start,
                          any_value(byte_end) AS byte_end, any_value(kept) AS kept
                   FROM chunk._rejected GROUP BY 1, 2) r
             JOIN main._slots o ON r.{SLOT} = o.ordinal
-            {joined}
+            {joined}{tries}
             ORDER BY r.{ROW}"""

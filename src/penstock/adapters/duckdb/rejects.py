@@ -12,7 +12,9 @@ import duckdb
 
 from penstock.adapters.duckdb.session import translated
 
-_COLUMNS = "pipeline, run, slot, generation, member, line, reasons, shape, byte_start, byte_end, row"
+_COLUMNS = (
+    "pipeline, run, slot, generation, member, line, reasons, shape, byte_start, byte_end, row, retriable, tries, parked"
+)
 _BATCH = 1000
 
 

@@ -27,8 +27,13 @@ REJECTED = (
 
 def kept_values(plan: Plan, row: str = "") -> str:
     """SQL for the protected values of a row of `_source` as JSON; NULL for one whose values are not of their types."""
+    return f"CASE WHEN {row}{CAST} = 0 THEN {values_of(plan, row)} END"
+
+
+def values_of(plan: Plan, row: str = "") -> str:
+    """The same for a row whose values are of their types."""
     values = ", ".join(f"{quote_literal(name)}, {row}{quote_identifier(name)}" for name in plan.reading.kept)
-    return f"CASE WHEN {row}{CAST} = 0 THEN json_object({values})::VARCHAR END"
+    return f"json_object({values})::VARCHAR"
 
 
 class Relations:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from penstock.adapters.duckdb.engine import DuckEngine, Preparing
 from penstock.adapters.duckdb.feeding import Batch
+from penstock.adapters.duckdb.partners import Partners
 from penstock.adapters.duckdb.parts import Part
 from penstock.adapters.duckdb.session import Resources
 from penstock.adapters.duckdb.tally import Tally
@@ -81,6 +82,8 @@ class Several:
     def _slot(self, tally: Tally) -> Result:
         """Its inputs, then what needs them all. What is wrong with an input is wrong with the generation."""
         staging, shares = self.whole.staging.mark(), list[_Share]()
+        if self.work.plan.matches:
+            Partners.begin(self.session)
         try:
             for plan in self.work.plan.members:
                 shares.append(self._share(tally, plan))
@@ -100,9 +103,10 @@ class Several:
         return _result(tally, [share.tally for share in shares])
 
     def _through(self, tally: Tally, shares: list[_Share]) -> None:
-        late = any(rejects_late(share.preparing.plan) for share in shares)
+        late = bool(self.work.plan.matches) or any(rejects_late(share.preparing.plan) for share in shares)
         if late:
             self._look(shares)
+            self._match(tally, shares)
             for share in shares:
                 share.preparing.late, share.preparing.lanes = True, 1
         offset = 0
@@ -124,10 +128,26 @@ class Several:
             preparing, lines = share.preparing, _Lines()
             parts = lines.counted(preparing.feed.parts(share.batch))
             with _concerning(share.tally):
-                share.seen = preparing.look(parts, share.tallies, late_relations(preparing.plan))
+                relations = late_relations(preparing.plan) | preparing.plan.sought
+                if self.work.plan.matches:
+                    relations |= {preparing.plan.relation}
+                matching = bool(self.work.plan.matches)
+                share.seen = preparing.look(parts, share.tallies, relations, rejected=matching)
                 if rejects_late(preparing.plan):
                     find_late(self.session, preparing.plan, share.seen.sources(), share.tallies)
             offset += lines.last + 1
+
+    def _match(self, tally: Tally, shares: list[_Share]) -> None:
+        """Find the rows that have no partner in another input."""
+        plan = self.work.plan
+        if not plan.matches:
+            return
+        sources = {name: origin for share in shares if share.seen for name, origin in share.seen.sources().items()}
+        address = tally.generation.slot.address
+        partners = Partners(self.session, plan, sources, {s.preparing.plan.relation: s.preparing.plan for s in shares})
+        partners.judge(self.work.earlier.get(address), address)
+        for share in shares:
+            tally.retries.update(partners.retries(share.preparing.plan.relation))
 
     def _place(self, share: _Share, offset: int) -> None:
         share.tally.offset = offset

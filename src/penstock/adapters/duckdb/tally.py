@@ -30,6 +30,7 @@ class Tally:
     rows: Counter[str] = field(default_factory=Counter)
     checksums: Counter[str] = field(default_factory=Counter)
     digests: Counter[str] = field(default_factory=Counter)
+    retries: Counter[str] = field(default_factory=Counter)
     standing: Standing = Standing.PREPARED
     error: PenstockError | None = None
     member: Member | None = None
@@ -103,6 +104,7 @@ class Tally:
             dict(self.checksums) if self.good else {},
             self.error.facts() if self.error else None,
             digests={name: f"{digest:x}" for name, digest in self.digests.items()} if self.good else {},
+            retries=dict(self.retries),
         )
 
     def fates(self) -> Fates:

@@ -258,10 +258,10 @@ def results_text(results: Sequence[Result], generations: Sequence[Generation]) -
 
 def _more(item: Result) -> tuple[Any, ...]:
     """What most results do not have."""
-    if not item.portions and not item.digests and not item.reached:
+    if not (item.portions or item.digests or item.reached or item.retries):
         return ()
     portions = [(each.name, _fates_row(each.fates), each.offset, each.span) for each in item.portions]
-    return (portions, item.digests, item.reached) if item.reached else (portions, item.digests)
+    return (portions, item.digests, item.reached, item.retries)
 
 
 def _fates_row(fates: Fates) -> tuple[int, ...]:

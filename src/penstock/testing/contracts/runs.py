@@ -276,6 +276,7 @@ class RunContract:
         result = Result(
             slot("leeds"), 1, Standing.PREPARED, Fates(9, 5, 2, 1, 1), 10, {"bad date": 1}, {"late": 2}, {"orders": 5},
             {"orders": 2**70}, {"code": "E205"}, (Portion("cases", Fates(9, 5, 2, 1, 1), 0, 10),), {"orders": "d1"},
+            {"healed": 1},
         )  # fmt: skip
         staged = Staged("orders", ("a.parquet", "b.parquet"), (("at", "TIMESTAMP"), ("total", "DECIMAL(8,2)")), 5)
         assert all(getattr(result, item.name) != item.default for item in fields(result))

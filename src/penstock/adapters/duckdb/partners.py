@@ -1,0 +1,120 @@
+"""Rows that need a partner in another input: who has none, who has waited how often, who waits no more.
+
+Works on what the first pass over the inputs has kept. What earlier generations set aside is known by the input and the
+protected values of the row: lines may have moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from penstock.adapters.duckdb.relations import values_of
+from penstock.adapters.duckdb.session import Session
+from penstock.authoring.matching import Matched
+from penstock.compile.plan import Plan
+from penstock.compile.sql import quote_identifier, quote_literal
+from penstock.model.rows import ROW, SLOT
+from penstock.runtime.ports import Earlier
+
+HEALED, WAITING, PARKED = "healed", "waiting", "parked"
+
+TABLES = (
+    # Rows that other checks have rejected.
+    f"CREATE TABLE IF NOT EXISTS main._out ({ROW} BIGINT)",
+    # What waited before this generation.
+    "CREATE TABLE IF NOT EXISTS main._earlier (member VARCHAR, row VARCHAR, reason VARCHAR, tries INTEGER)",
+    # What waits now, with the number of attempts so far.
+    f"CREATE TABLE IF NOT EXISTS main._tries ({ROW} BIGINT, tries INTEGER, parked BOOLEAN)",
+)
+
+
+class Partners:
+    """Judges the matches of one generation."""
+
+    def __init__(self, session: Session, plan: Plan, sources: Mapping[str, str], plans: Mapping[str, Plan]) -> None:
+        """`sources` says how to read the relations of all inputs as they were kept, `plans` as what they were read."""
+        self.session, self.plan, self.sources, self._plans = session, plan, sources, plans
+
+    @staticmethod
+    def begin(session: Session) -> None:
+        """Tables of one generation, empty."""
+        for statement in TABLES:
+            session.run(statement)
+        for name in ("_out", "_earlier", "_tries"):
+            session.run(f"DELETE FROM main.{name}")
+
+    def judge(self, earlier: Earlier | None, address: str) -> None:
+        """Put the rows without a partner among the late ones."""
+        if earlier is not None and earlier.files:
+            self._remember(earlier, address)
+            for match in self.plan.matches:
+                self._park(match)
+        for match in self.plan.matches:
+            self._reject(match)
+            self._count(match, earlier)
+
+    def retries(self, member: str) -> dict[str, int]:
+        """What became of the waiting of an input's rows."""
+        own = [match for match in self.plan.matches if self.plan.origins[match.relation] == member]
+        if not own:
+            return {}
+        rows = (
+            f"SELECT t.parked, count(*) FROM main._tries t SEMI JOIN {self.sources[member]} s USING ({ROW}) GROUP BY 1"
+        )
+        counts = {PARKED if parked else WAITING: count for parked, count in self.session.rows(rows)}
+        healed = self.session.number(
+            f"SELECT count(*) FROM {self._with_values(member)} s SEMI JOIN main._earlier e ON s._values = e.row "
+            f"AND e.member = {quote_literal(member)} WHERE {self._unharmed('s')}"
+        )
+        return {**counts, **({HEALED: healed} if healed else {})}
+
+    def _remember(self, earlier: Earlier, address: str) -> None:
+        files = ", ".join(quote_literal(str(path)) for path in earlier.files)
+        self.session.run(
+            f"INSERT INTO main._earlier SELECT member, row, reasons[1], max(tries) FROM read_parquet([{files}]) "
+            f"WHERE retriable AND slot = {quote_literal(address)} AND generation = {earlier.number} GROUP BY ALL"
+        )
+
+    def _park(self, match: Matched) -> None:
+        """Rows that were tried as often as they may be, whether or not they would have a partner now."""
+        source = self.plan.origins[match.relation]
+        found = (
+            f"SELECT DISTINCT s.{SLOT}, s.{ROW}, {quote_literal(match.text)}, e.tries "
+            f"FROM {self._with_values(source)} s JOIN main._earlier e ON s._values = e.row "
+            f"AND e.member = {quote_literal(source)} AND e.reason = {quote_literal(match.text)} "
+            f"WHERE e.tries >= {match.attempts} AND {self._unharmed('s')}"
+        )
+        self.session.run(f"CREATE OR REPLACE TEMP TABLE _parking AS {found}")
+        self.session.run("INSERT INTO main._late SELECT * EXCLUDE (tries) FROM _parking")
+        self.session.run(f"INSERT INTO main._tries SELECT {ROW}, tries, true FROM _parking")
+
+    def _reject(self, match: Matched) -> None:
+        same = " AND ".join(f"r.{quote_identifier(own)} = h.{quote_identifier(other)}" for own, other in match.columns)
+        there = f"(SELECT * FROM {self.sources[match.other]} x WHERE {self._unharmed('x')})"
+        self.session.run(
+            f"INSERT INTO main._late SELECT DISTINCT r.{SLOT}, r.{ROW}, {quote_literal(match.text)} "
+            f"FROM {self.sources[match.relation]} r ANTI JOIN {there} h ON {same} WHERE {self._unharmed('r')}",
+            where=match.text,
+        )
+
+    def _count(self, match: Matched, earlier: Earlier | None) -> None:
+        """An attempt counts only when the input that could heal the row has changed."""
+        source = self.plan.origins[match.relation]
+        changed = earlier is None or self.plan.origins[match.other] in earlier.changed
+        more = 1 if changed else 0
+        self.session.run(
+            f"INSERT INTO main._tries SELECT l.{ROW}, coalesce(max(e.tries) + {more}, 1) AS n, n >= {match.attempts} "
+            f"FROM main._late l JOIN {self._with_values(source)} s USING ({ROW}) "
+            f"LEFT JOIN main._earlier e ON s._values = e.row AND e.member = {quote_literal(source)} "
+            f"AND e.reason = l.reason WHERE l.reason = {quote_literal(match.text)} "
+            f"AND l.{ROW} NOT IN (SELECT {ROW} FROM main._tries) GROUP BY l.{ROW}"
+        )
+
+    def _with_values(self, source: str) -> str:
+        return f"(SELECT *, {values_of(self._plans[source])} AS _values FROM {self.sources[source]})"
+
+    @staticmethod
+    def _unharmed(alias: str) -> str:
+        """The row was not rejected before."""
+        row = f"{alias}.{ROW}"
+        return f"{row} NOT IN (SELECT {ROW} FROM main._late) AND {row} NOT IN (SELECT {ROW} FROM main._out)"
