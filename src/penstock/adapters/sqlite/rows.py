@@ -256,6 +256,10 @@ def results_text(results: Sequence[Result], generations: Sequence[Generation]) -
     )
 
 
+_NOTHING_MORE: tuple[Any, ...] = ((), {}, {}, {})
+"""What `_more` says of most results; older ledgers know less of it."""
+
+
 def _more(item: Result) -> tuple[Any, ...]:
     """What most results do not have."""
     if not (item.portions or item.digests or item.reached or item.retries):
@@ -284,7 +288,7 @@ def found_of(members: str, results: str) -> dict[tuple[int, int], Found]:
 def result(item: Generation, found: Found) -> Result:
     """What a run found out about a generation."""
     standing, fates, span, reasons, warnings, rows, checksums, error, *more = found
-    portions, digests, *reached = more or ((), {})
+    portions, digests, reached, retries = (*more, *_NOTHING_MORE[len(more) :])
     return Result(
         slot=item.slot,
         number=item.number,
@@ -298,7 +302,8 @@ def result(item: Generation, found: Found) -> Result:
         error=error,
         portions=tuple(Portion(name, Fates(*each), offset, span) for name, each, offset, span in portions),
         digests=digests,
-        reached=reached[0] if reached else {},
+        reached=reached,
+        retries=retries,
     )
 
 
