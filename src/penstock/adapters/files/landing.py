@@ -9,6 +9,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from penstock.errors import StorageUnavailable, UnknownName, UsageError
@@ -42,28 +43,23 @@ class FolderLanding:
         except OSError as error:
             raise _unavailable(error, prefix) from error
 
-    def _walk(self, folder: Path) -> Iterator[Found]:
-        if folder.is_file():
-            yield self._found(folder)
-            return
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-            if not is_final(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(Path(entry.path))
-            elif entry.is_file():
-                yield self._found(Path(entry.path))
-
-    def _found(self, path: Path) -> Found:
-        return Found(path.relative_to(self.zones).as_posix(), path.stat().st_size, version(path.stat()))
+    def _walk(self, place: Path) -> Iterator[Found]:
+        address = place.relative_to(self.zones).as_posix()
+        if place.is_file():
+            yield _found(address, place.stat())
+        else:
+            yield from _below(str(place), address)
 
     def stat(self, address: str) -> Found | None:
         """One object as it is now; None when it is not there or not final."""
         path = self._path(address)
         try:
-            return self._found(path) if path.is_file() and is_final(path.name) else None
+            status = os.stat(path)  # noqa: PTH116 - for each file that lands
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise _unavailable(error, address) from error
+        return _found(address, status) if S_ISREG(status.st_mode) and is_final(path.name) else None
 
     def content(self, address: str) -> Content:
         """See `penstock.runtime.ports.Landing`."""
@@ -134,9 +130,25 @@ class FolderLanding:
 
     def _path(self, address: str) -> Path:
         path = self.zones / address
-        if not address.startswith(LANDING) or ".." in Path(address).parts:
+        if not address.startswith(LANDING) or ".." in address.split("/"):
             raise UsageError(f"{address!r} is not an address in the landing zone", fix=f"it begins with {LANDING}/")
         return path
+
+
+def _below(folder: str, address: str) -> Iterator[Found]:
+    """Every final object below a folder. As strings: a landing zone may hold tens of thousands, looked at every few
+    seconds."""
+    with os.scandir(folder) as listed:
+        entries = sorted((entry for entry in listed if is_final(entry.name)), key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, f"{address}/{entry.name}")
+        elif entry.is_file():
+            yield _found(f"{address}/{entry.name}", entry.stat())
+
+
+def _found(address: str, status: os.stat_result) -> Found:
+    return Found(address, status.st_size, version(status))
 
 
 def _resolved(path: Path, folders: dict[str, str]) -> str:

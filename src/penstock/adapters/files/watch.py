@@ -50,7 +50,8 @@ class Watcher:
             log.exception("Watcher stopped", extra={"action": "watcher_stopped"})
 
     def _tell(self, paths: Iterable[str]) -> None:
-        readable = [Path(path) for path in paths if _readable(Path(path), self.landing.root)]
+        root = str(self.landing.root)
+        readable = [Path(path) for path in paths if _readable(path, root)]
         waiting = {address for address in self.landing.addresses_of(readable) if address}
         deadline = time.monotonic() + PATIENCE_SECONDS
         while waiting and time.monotonic() < deadline and not self._stop.is_set():
@@ -63,9 +64,8 @@ class Watcher:
             waiting -= gone | {found.address for found in still}
 
 
-def _readable(path: Path, root: Path) -> bool:
+def _readable(path: str, root: str) -> bool:
     """Whether every name on the way from the landing zone is final."""
-    try:
-        return all(is_final(name) for name in path.relative_to(root).parts)
-    except ValueError:
-        return all(is_final(name) for name in path.parts[-1:])
+    inside = path.startswith(f"{root}/")
+    names = path.removeprefix(f"{root}/").split("/") if inside else path.rsplit("/", 1)[-1:]
+    return all(map(is_final, names))
