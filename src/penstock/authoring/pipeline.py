@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from penstock.authoring import endpoints as serving
 from penstock.authoring.endpoints import Endpoint
+from penstock.authoring.items import checked_forms
 from penstock.authoring.matching import ATTEMPTS, Matched, matched
 from penstock.authoring.notices import DEFAULT, Channel, Notice, notice
 from penstock.authoring.place import Place, here
@@ -18,7 +19,7 @@ from penstock.authoring.rules import CheckSpec, check
 from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step, from_function
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
-from penstock.authoring.triggers import Trigger, check_trigger
+from penstock.authoring.triggers import Trigger, check_trigger, path_parts
 from penstock.errors import DefinitionError, PenstockError, StepError
 from penstock.model.tables import Mode
 
@@ -75,6 +76,7 @@ class Pipeline:
         self.loadings: list[Loading] = []
         self.endpoints: list[Endpoint] = []
         self.notices: list[Notice] = []
+        self.tracked: dict[str, str] = {}
         self._places: dict[str, Place] = {}
         with self._at(self.place):
             self._check_head()
@@ -243,6 +245,14 @@ class Pipeline:
         `dead`. `retrying` tells of each attempt that failed while another will follow."""
         with self._at(here()):
             self.notices.append(notice(on, to))
+
+    def track(self, **forms: str) -> None:
+        """Make each ingestion an item of `penstock status`, under these names: `track(id="{day}-{serial:03}", …)`.
+
+        Braces hold parts of the trigger's path and what is known of the ingestion: `serial`, `state`, `status`, ….
+        """
+        with self._at(here()):
+            self.tracked = checked_forms(forms, path_parts(self.trigger))
 
     # --- checking ------------------------------------------------------------------------------------------------
 

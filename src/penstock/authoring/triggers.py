@@ -99,6 +99,15 @@ def _check_arrival(trigger: Trigger, sources: Mapping[str, Source]) -> None:
         raise TriggerError("a schedule submits the files of one source", fix="a pipeline for each")
 
 
+def path_parts(trigger: Trigger) -> tuple[str, ...]:
+    """The names of the parts that are captured from paths."""
+    if isinstance(trigger, Upload):
+        return trigger.template.names
+    if isinstance(trigger, Schedule):
+        return trigger.submit.names if trigger.submit else ()
+    return trigger.by if isinstance(trigger, Uploads | Ready) else ()
+
+
 def event(pattern: Mapping[str, Any]) -> Matching:
     """An EventBridge pattern over the object's event."""
     return Matching(EventPattern.parse(pattern))

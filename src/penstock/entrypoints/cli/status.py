@@ -75,6 +75,7 @@ def arguments_status(parser: ArgumentParser) -> None:
     """The arguments of `status`."""
     parser.add_argument("pipeline", nargs="?", help="only this one")
     parser.add_argument("--ready", action="store_true", help="what is there of each key, and what became of it")
+    parser.add_argument("--items", action="store_true", help="what became of each of the last deliveries, too")
     parser.add_argument(
         "--check", action="store_true", help="exit code 1 when anything failed, is being retried or is late"
     )
@@ -96,6 +97,8 @@ def status(options: Namespace, out: Output) -> int:
         for item in found:
             out.record(facts(item, now))
         _print(project, found, now, out)
+        for name in names:
+            _show_items(project, name, out, wanted=options.items)
         _print_unsent(project.ledger, out)
     return 1 if options.check and not all(item.well and not item.late(now) for item in found) else 0
 
@@ -230,6 +233,32 @@ def _more(item: Health, now: datetime) -> Iterator[str]:
     for job in item.running:
         word = "cut off" if job.cut_off else "running"
         yield f"{word}: {job.id}  {job.stage}, attempt {job.attempt}, since {ago(job.since, now)}  {job.worker}"
+
+
+def _show_items(project: Project, name: str, out: Output, *, wanted: bool) -> None:
+    """The last ingestions. Programs get those of a pipeline that names them without asking."""
+    if not wanted and not (out.json and project.pipelines[name].tracked):
+        return
+    found = list(items(project, name))
+    for item in found:
+        out.record(item)
+    if found:
+        out.say("")
+        out.table(tuple(found[0]), [tuple(item.values()) for item in found])
+
+
+def items(project: Project, name: str, limit: int = RECENT) -> Iterator[dict[str, Any]]:
+    """A pipeline's last ingestions, newest first, under the names that it gives them."""
+    from penstock.authoring.items import DEFAULT
+    from penstock.runtime.items import INGESTIONS, fields_of, item_of
+
+    forms, boundary = project.pipelines[name].tracked or DEFAULT, project.plans[name].boundary
+    runs: dict[str, Run | None] = {}
+    for generation in project.ledger.generations(name, limit):
+        if generation.kind in INGESTIONS:
+            if generation.run not in runs:
+                runs[generation.run] = project.ledger.run(generation.run) if generation.run else None
+            yield item_of(forms, fields_of(generation, runs[generation.run], boundary))
 
 
 def _print_unsent(ledger: Ledger, out: Output) -> None:
