@@ -35,6 +35,7 @@ class Record:
     token: str = ""
     rows: Mapping[str, int] = field(default_factory=dict)
     """The rows that this generation brought, by table."""
+    identity: str = ""
 
     @property
     def range(self) -> Range:
@@ -62,7 +63,7 @@ class Verdict:
     changes: tuple[Change, ...]
     stale: tuple[Unit, ...]
     overtaken: tuple[Unit, ...] = ()
-    """The stale ones whose slot holds a newer generation, not the same."""
+    """The stale ones whose slot holds a newer generation, or another one of the same number."""
 
     @property
     def applied(self) -> tuple[Unit, ...]:
@@ -105,8 +106,14 @@ def judge(load: Load, recorded: Mapping[str, Record]) -> Verdict:
             stale.append(unit)
         else:
             changes.append(_change(unit, known, load.token))
-    overtaken = tuple(unit for unit in stale if recorded[unit.slot.address].generation > unit.number)
+    overtaken = tuple(unit for unit in stale if not _same(unit, recorded[unit.slot.address]))
     return Verdict(tuple(changes), tuple(stale), overtaken)
+
+
+def _same(unit: Unit, known: Record) -> bool:
+    """Whether a slot holds this very generation. What was recorded without an identity is taken to be the same."""
+    identities = {unit.identity, known.identity}
+    return unit.number == known.generation and (len(identities) == 1 or "" in identities)
 
 
 def whole(unit: Unit) -> Range:
@@ -253,7 +260,7 @@ def _change(unit: Unit, known: Record | None, token: str) -> Change:
     else:
         brings = () if unit.kind is Kind.WITHDRAWAL else (own,)
         removes = tuple(merged((own, known.range))) if known else ()
-    record = Record(unit.slot.address, unit.number, unit.sequence, unit.base, span, token)
+    record = Record(unit.slot.address, unit.number, unit.sequence, unit.base, span, token, {}, unit.identity)
     return Change(unit, brings, removes, record)
 
 

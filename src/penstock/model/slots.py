@@ -164,6 +164,14 @@ class Generation:
     def name(self) -> str:
         return f"{self.slot}#{self.number}"
 
+    @property
+    def identity(self) -> str:
+        """What tells it from a generation of the same number in another ledger, or in an older copy of this one."""
+        content = self.content.sha256 if self.content else ""
+        if self.kind in (Kind.DELIVERY, Kind.RELOAD):
+            return content
+        return digest(self.kind, content, self.fixes, *map(str, self.lines)).hex()
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:

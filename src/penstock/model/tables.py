@@ -69,6 +69,8 @@ class Unit:
     """The lines that a patch brings; every other kind replaces the whole slot."""
     rows: Mapping[str, int] = field(default_factory=dict, compare=False)
     """What was staged of it, by table, where that was counted."""
+    identity: str = ""
+    """What the rows were made of: the generation's identity. Empty where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +103,4 @@ class Loaded:
     stale: tuple[Unit, ...] = ()
     rows: dict[tuple[str, str], int] = field(default_factory=dict)
     overtaken: tuple[Unit, ...] = ()
-    """The stale units whose slot holds a newer generation already."""
+    """The stale units whose slot holds a newer generation already, or another of the same number."""

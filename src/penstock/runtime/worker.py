@@ -258,6 +258,7 @@ def _unit(generation: Generation, result: Result | None) -> Unit:
         result.span if result else 0,
         generation.lines,
         result.rows if result else {},
+        generation.identity,
     )
 
 
@@ -304,9 +305,9 @@ def _refuse_overtaken(loaded: Loaded, plan: Plan, destination: Destination) -> N
     (A worker that wakes up late meets a newer generation too, but then its claim is lost, and this is never recorded.)
     """
     if loaded.overtaken:
-        first = loaded.overtaken[0]
+        address, number = loaded.overtaken[0].slot.address, loaded.overtaken[0].number
         raise DestinationAhead(
-            f"{destination.name} holds a newer generation of {first.slot.address} than {first.number}",
+            f"{destination.name} holds a newer generation of {address}, or another one of number {number}",
             at=f"pipeline {plan.pipeline}",
             why="the ledger was lost or restored from an older copy, or another project loads to the same place",
             fix="restore the newest ledger; or run the file with --reload until its generation is the higher one",

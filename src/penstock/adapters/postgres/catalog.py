@@ -47,11 +47,13 @@ def held_in(spec: TableSpec) -> str:
 def prepare(session: Session, place: Place) -> None:
     """Make the schema and Penstock's own tables, once."""
     with session.locked():
-        [(schema, slots)] = session.rows(_PRESENT, [place.schema, place.table("penstock_slots")])
+        [(schema, slots, whole_slots)] = session.rows(_PRESENT, [place.schema, place.table("penstock_slots")])
         if not schema:
             session.run(f"CREATE SCHEMA {place.name}")
         if not slots:
             session.run(_BOOKKEEPING.format(**_names(place)))
+        elif not whole_slots:
+            session.run(_IDENTITY.format(**_names(place)))
 
 
 def read(session: Session, place: Place, load: Load, *, foreign_keys: bool) -> State:
@@ -130,7 +132,7 @@ def held(session: Session, place: Place, state: State, spec: TableSpec) -> Held:
 
 def record(session: Session, place: Place, pipeline: str, changes: Iterable[Change]) -> None:
     """Move the slots forward."""
-    columns: list[list[Any]] = [[], [], [], [], [], [], []]
+    columns: list[list[Any]] = [[], [], [], [], [], [], [], []]
     for change in changes:
         item = change.record
         facts = (
@@ -141,6 +143,7 @@ def record(session: Session, place: Place, pipeline: str, changes: Iterable[Chan
             item.span,
             item.token,
             json.dumps(dict(item.rows)),
+            item.identity,
         )
         for column, fact in zip(columns, facts, strict=True):
             column.append(fact)
@@ -163,12 +166,18 @@ def _names(place: Place) -> dict[str, str]:
     return {name: place.table(f"penstock_{name}") for name in ("slots", "tables", "partitions")}
 
 
-_PRESENT = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), to_regclass($2) IS NOT NULL"
+_PRESENT = """
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), to_regclass($2) IS NOT NULL,
+    EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($2) AND attname = 'identity')
+"""
+
+_IDENTITY = "ALTER TABLE {slots} ADD COLUMN identity text NOT NULL DEFAULT ''"
 
 _BOOKKEEPING = """
 CREATE TABLE {slots} (
     pipeline text, slot text, generation bigint NOT NULL, sequence bigint NOT NULL, base bigint NOT NULL,
     span bigint NOT NULL, token text NOT NULL, rows jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    identity text NOT NULL DEFAULT '',
     PRIMARY KEY (pipeline, slot), UNIQUE (pipeline, base)
 );
 CREATE TABLE {tables} (
@@ -197,7 +206,7 @@ WHERE k.contype = 'f' AND c.relname = ANY ($2::text[])
 """
 
 _SLOTS = """
-SELECT u.slot, n.slot, s.generation, s.sequence, s.base, s.span, s.token, s.rows
+SELECT u.slot, n.slot, s.generation, s.sequence, s.base, s.span, s.token, s.rows, s.identity
 FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS u (slot, low, high)
 LEFT JOIN {slots} AS s ON s.pipeline = $1 AND s.slot = u.slot
 LEFT JOIN LATERAL (
@@ -211,10 +220,12 @@ _TABLES = "SELECT name, pipeline, spec, holder, sequence FROM {tables} WHERE pip
 _PARTITIONS = "SELECT partition, holder, sequence FROM {partitions} WHERE name = $1"
 
 _RECORD = """
-INSERT INTO {slots} (pipeline, slot, generation, sequence, base, span, token, rows)
-SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::jsonb[])
+INSERT INTO {slots} (pipeline, slot, generation, sequence, base, span, token, rows, identity)
+SELECT $1, * FROM unnest(
+    $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::jsonb[], $9::text[])
 ON CONFLICT (pipeline, slot) DO UPDATE SET generation = excluded.generation, sequence = excluded.sequence,
-    base = excluded.base, span = excluded.span, token = excluded.token, rows = excluded.rows, loaded_at = now()
+    base = excluded.base, span = excluded.span, token = excluded.token, rows = excluded.rows,
+    identity = excluded.identity, loaded_at = now()
 """
 
 _DECLARE = """

@@ -78,6 +78,20 @@ class SlotContract(Bench):
         assert (again.applied, again.stale) == ((), once.units)
         assert again.rows == first.rows
 
+    def test_another_generation_of_the_same_number_is_overtaken(self, world: World, sender: Sender) -> None:
+        """An older copy of the ledger counts again from where it was."""
+        first, other = (order(sender, "a.csv", 2, total=total) for total in ("1.00", "2.00"))
+        load(world, sender, CAFE, replace(first, unit=replace(first.unit, identity="one")))
+        done = load(world, sender, CAFE, replace(other, unit=replace(other.unit, identity="other")))
+        assert ([unit.number for unit in done.overtaken], totals(world)) == ([2], ["1.00"])
+
+    @pytest.mark.parametrize(("first", "again"), [("one", "one"), ("", "one"), ("one", "")])
+    def test_the_same_generation_is_not_overtaken(self, world: World, sender: Sender, first: str, again: str) -> None:
+        part = order(sender, "a.csv", 1)
+        load(world, sender, CAFE, replace(part, unit=replace(part.unit, identity=first)))
+        done = load(world, sender, CAFE, replace(part, unit=replace(part.unit, identity=again)))
+        assert (len(done.stale), done.overtaken) == (1, ())
+
     def test_a_hundred_slots_in_one_load(self, world: World, sender: Sender) -> None:
         parts = [order(sender, f"{number:03d}.csv", 1, total=f"{number}.00") for number in range(100)]
         done = load(world, sender, CAFE, *parts)
