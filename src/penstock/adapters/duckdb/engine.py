@@ -190,7 +190,7 @@ class Preparing:
             self.relations.reject(rejected)
             self.relations.source(late=True)
         self.lane.steps()
-        self.lane.finish(tallies, late=self.late)
+        self.lane.finish(tallies, late=self.late, whole=True)
         self._stop_and_suspend(tallies, self._chunk_sources(GOOD))
         self.lane.separate(tallies)
         self.lane.stage(tallies, chunked=True)
@@ -269,6 +269,8 @@ class Preparing:
     # --- pieces --------------------------------------------------------------------------------------------------
 
     def _stop_and_suspend(self, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
+        for tally in tallies.values():
+            tally.judge_drift(self.plan.source.columns, self.plan.reading.privacy)
         judge_slots(self.session, slot_rules(self.plan, chunked=True), sources, tallies)
         stops = {spec.rule.text for specs in self.plan.rules.values() for spec in specs if spec.severity == "stop"}
         for tally in tallies.values():

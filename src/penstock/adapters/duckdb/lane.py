@@ -24,6 +24,7 @@ from penstock.compile.plan import GOOD, Plan, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import StepFailed
 from penstock.model.rows import RESERVED, ROW, SEQUENCE, SLOT
+from penstock.model.slots import Standing
 
 
 class Lane:
@@ -78,9 +79,13 @@ class Lane:
         self.relations.steps()
         self.relations.count_losses()
 
-    def finish(self, tallies: dict[int, Tally], *, late: bool) -> None:
+    def finish(self, tallies: dict[int, Tally], *, late: bool, whole: bool = False) -> None:
+        """Account for a part; of `whole` deliveries those are refused in which a column has changed."""
         self.relations.separate()
         self.relations.account(tallies, late=late)
+        for tally in tallies.values() if whole else ():
+            tally.judge_drift(self.plan.source.columns, self.plan.reading.privacy)
+        self.relations.forget([tally.ordinal for tally in tallies.values() if tally.standing is Standing.REFUSED])
         self.relations.warnings(tallies)
         self.quarantine.add()
 

@@ -12,6 +12,7 @@ from typing import Any
 from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
+from penstock.compile.drift import misfit
 from penstock.compile.masks import Masks, reason_list
 from penstock.compile.plan import GOOD, Plan, StepPlan
 from penstock.compile.reading import CAST, SHAPE
@@ -74,7 +75,7 @@ class Relations:
         failing = tests.failing()
         typed = self.plan.reading.typed
         casts = [
-            f"CASE WHEN ({CAST} & {1 << bit}) <> 0 THEN {quote_literal(f'{name} is not {kind}')} END"
+            f"CASE WHEN ({CAST} & {1 << bit}) <> 0 THEN {quote_literal(misfit(name, kind))} END"
             for bit, (name, kind) in enumerate(typed)
         ]
         bits = {name: bit for bit, (name, _) in enumerate(typed)}
@@ -164,6 +165,11 @@ class Relations:
                 return other.name
         return step.name
 
+    def forget(self, ordinals: Sequence[int]) -> None:
+        """What was rejected of these deliveries is of no interest: they are refused as a whole."""
+        if ordinals:
+            self.session.run(f"DELETE FROM chunk._rejected WHERE {SLOT} IN ({', '.join(map(str, ordinals))})")
+
     # --- good rows -----------------------------------------------------------------------------------------------
 
     def separate(self, out: Sequence[int] = ()) -> None:
@@ -185,11 +191,12 @@ class Relations:
             f"SELECT {SLOT}, count(DISTINCT {ROW}) FROM chunk._rejected GROUP BY 1"
         ):
             tallies[ordinal].quarantined += count
-        for ordinal, reason, count in self.session.rows(
-            f"SELECT {SLOT}, reason, count(DISTINCT {ROW}) FROM (SELECT {SLOT}, {ROW}, unnest(reasons) AS reason "
-            "FROM chunk._rejected) GROUP BY 1, 2"
+        for ordinal, reason, count, shape in self.session.rows(
+            f"SELECT {SLOT}, reason, count(DISTINCT {ROW}), mode(shape) "
+            f"FROM (SELECT {SLOT}, {ROW}, shape, unnest(reasons) AS reason FROM chunk._rejected) GROUP BY 1, 2"
         ):
             tallies[ordinal].reasons[reason] += count
+            tallies[ordinal].shapes.setdefault(reason, shape or "")
         filtered = self._filtered()
         for ordinal, count in self.session.rows(
             f"SELECT {SLOT}, count(*) FROM {self.root} ANTI JOIN chunk._bad USING ({ROW}) GROUP BY 1"

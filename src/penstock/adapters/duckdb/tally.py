@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from penstock.authoring.sources import ColumnType
+from penstock.compile.drift import drift
 from penstock.errors import PenstockError, RowsUnaccounted
 from penstock.model.fates import Fates
 from penstock.model.runs import Result
-from penstock.model.slots import Content, Generation, Member, Standing
+from penstock.model.slots import Content, Generation, Kind, Member, Standing
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class Tally:
     deduplicated: int = 0
     quarantined: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    shapes: dict[str, str] = field(default_factory=dict)
+    """What a row that was rejected for a reason looks like, letters and digits masked."""
     warnings: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     checksums: Counter[str] = field(default_factory=Counter)
@@ -63,6 +67,12 @@ class Tally:
             self.standing, self.error = standing, error
             self.error.at = self.error.at or self.address
 
+    def judge_drift(self, columns: Sequence[tuple[str, ColumnType]], private: Container[str]) -> None:
+        """Refuse a whole delivery in which nearly no row is of a column's type. A patch is no whole delivery."""
+        error = drift(columns, private, self.read, self.reasons, self.shapes)
+        if error is not None and self.generation.kind is not Kind.PATCH:
+            self.end(Standing.REFUSED, error)
+
     def blank(self) -> Tally:
         """An empty account of the same generation, to be added later."""
         return Tally(self.generation, self.ordinal, self.hard, member=self.member, offset=self.offset)
@@ -73,6 +83,7 @@ class Tally:
         self.kept, self.filtered = self.kept + other.kept, self.filtered + other.filtered
         self.deduplicated += other.deduplicated
         self.quarantined += other.quarantined
+        self.shapes = {**other.shapes, **self.shapes}
         for mine, theirs in zip(self._counters, other._counters, strict=True):
             mine.update(theirs)
 

@@ -56,7 +56,7 @@ def _broken(names: Sequence[str], found: Sequence[str], columns: Sequence[str]) 
     return ContractBroken(
         "wrong columns: " + "; ".join(_changes(missing, strange, _twice(found))),
         why=f"{len(columns)} columns are declared, the header has {len(found)}",
-        fix=_fix(missing, strange),
+        fix=_fix(_renamed(missing, strange, found, columns)),
     )
 
 
@@ -75,8 +75,14 @@ def _twice(found: Sequence[str]) -> list[str]:
     return [name for name, count in Counter(found).items() if count > 1]
 
 
-def _fix(missing: Sequence[str], strange: Sequence[str]) -> str:
-    renamed = [f"{new!r} instead of {old!r}" for old in missing if (new := _nearest(old, strange))]
+def _renamed(missing: Sequence[str], strange: Sequence[str], found: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """What was probably renamed to what: by the likeness of names, or because it stands in the same place."""
+    places = dict(zip(columns, found, strict=False)) if len(found) == len(columns) else {}
+    pairs = ((old, _nearest(old, strange) or places.get(old, "")) for old in missing)
+    return [f"{new!r} instead of {old!r}" for old, new in pairs if new in strange]
+
+
+def _fix(renamed: Sequence[str]) -> str:
     if renamed:
         return f"did the sender rename columns ({', '.join(renamed)})? Then declare aliases={{new: declared}}"
     return "declare the columns as the file has them, or ask the sender for the agreed ones"
