@@ -164,10 +164,12 @@ class Lane:
     def _stage_many(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         """Rows of many deliveries into one file, counted for each."""
         name, spec = table.spec.name, table.spec
-        self.session.run(f"CREATE OR REPLACE TABLE chunk._out AS {self._rows_of(table)}", where=f"table {name}")
+        out = f"chunk.{quote_identifier(words(name))}" if table.key else "chunk._out"
+        if not table.key:
+            self.session.run(f"CREATE OR REPLACE TABLE {out} AS {table.sql}", where=f"table {name}")
         row = quote_identifier(ROW if spec.shared else spec.row)
         for ordinal, count, checksum, low, high in self.session.rows(
-            f"SELECT {SLOT}, count(*), sum({row}::HUGEINT), min({row}), max({row}) FROM chunk._out GROUP BY 1"
+            f"SELECT {SLOT}, count(*), sum({row}::HUGEINT), min({row}), max({row}) FROM {out} GROUP BY 1"
         ):
             tallies[ordinal].hold(low, high)
             tallies[ordinal].rows[name] += count
@@ -175,11 +177,11 @@ class Lane:
                 tallies[ordinal].checksums[name] += int(checksum)
         if name in self.plan.watched:
             for ordinal, tally in tallies.items():
-                own = f"(FROM chunk._out WHERE {SLOT} = {ordinal})"
+                own = f"(FROM {out} WHERE {SLOT} = {ordinal})"
                 tally.digests[name] += self.session.number(_digest(own))
         sequence = f", s.sequence AS {SEQUENCE}" if spec.shared else ""
         joined = f" JOIN main._slots s ON o.{SLOT} = s.ordinal" if spec.shared else ""
-        self.staging.add(name, f"SELECT o.* EXCLUDE ({SLOT}){sequence} FROM chunk._out o{joined}")
+        self.staging.add(name, f"SELECT o.* EXCLUDE ({SLOT}){sequence} FROM {out} o{joined}")
 
 
 def _digest(relation: str) -> str:
