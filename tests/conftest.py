@@ -35,13 +35,24 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture(scope="session")
-def cafe_data() -> Path:
-    """The café's real till exports, which are no part of this repository."""
-    folder = Path(os.environ.get("PENSTOCK_TEST_DATA") or ROOT.parent / "shared" / "data") / "cafe"
+def real_data(name: str) -> Path:
+    """A folder of real data, which is no part of this repository."""
+    folder = Path(os.environ.get("PENSTOCK_TEST_DATA") or ROOT.parent / "shared" / "data") / name
     if not folder.is_dir():
         pytest.skip("no real data here: PENSTOCK_TEST_DATA names its folder (default: ../shared/data)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cafe_data() -> Path:
+    """The café's real till exports."""
+    return real_data("cafe")
+
+
+@pytest.fixture(scope="session")
+def checkins_data() -> Path:
+    """The real check-ins."""
+    return real_data("checkins")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from penstock.model.fates import Fates
 from penstock.model.messages import Message
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Generation, Kind, Slot, Standing
-from penstock.runtime.notices import Place, Told, channels_of, compose, next_try
+from penstock.runtime.notices import Items, Place, Told, channels_of, compose, compose_alone, next_try, word_of
 
 NOW = datetime(2024, 3, 4, 9, tzinfo=UTC)
 SHOP = Place("shop", "local")
@@ -75,10 +75,19 @@ def test_rows_that_a_patch_brought_are_healed():
 def test_a_message_says_how_it_ended_how_many_rows_and_why():
     halted = result("a", Standing.SUSPENDED, Fates(5, 4, 0, 0, 1), reasons={'IsComplete "user"': 1})
     event = finished("suspended", code="E204", message="1 of 5 rows fail", fix="release the run")
-    message = compose(event, replace(run_of(halted), state=RunState.SUSPENDED), "team", SHOP, NOW)
+    text = compose(event, replace(run_of(halted), state=RunState.SUSPENDED), Items("test", [{"id": "A007"}]), SHOP)
+    message = text.to("team", event, NOW)
     assert message.id == "7/team"
     assert message.subject == "cafe suspended: 0 rows loaded, 5 failed [shop/local]"
-    for part in ("cafe-1", "E204 1 of 5 rows fail", "release the run", 'IsComplete "user"', "landing/a.csv"):
+    for part in (
+        "cafe-1",
+        "E204 1 of 5 rows fail",
+        "release the run",
+        'IsComplete "user"',
+        "landing/a.csv",
+        "A007",
+        "state test",
+    ):
         assert part in message.text
     assert (message.facts["status"], message.facts["rows"]["failed"], message.facts["error"]["code"]) == (
         "suspended",
@@ -89,9 +98,24 @@ def test_a_message_says_how_it_ended_how_many_rows_and_why():
 
 def test_of_a_thousand_deliveries_ten_are_named():
     many = [result(f"f{number}", Standing.LOADED, Fates(1, 1)) for number in range(1000)]
-    message = compose(finished("succeeded"), run_of(*many), "team", SHOP, NOW)
+    message = compose(finished("succeeded"), run_of(*many), Items("load"), SHOP)
     assert (len(message.facts["deliveries"]), message.facts["more"]) == (10, 990)
     assert len(message.text) < 1000
+
+
+def test_what_no_run_stands_behind_is_told_too():
+    error = {"code": "E305", "message": "the source does not answer"}
+    event = Event("firing.failed", "covid", "covid@2024-03-04", NOW, {"attempt": 5, "error": error}, 9)
+    assert channels_of(word_of(event), [Notice(("failed",), ("team",))]) == ("team",)
+    told = compose_alone(event, SHOP)
+    assert told.subject == "covid failed: covid@2024-03-04 [shop/local]"
+    assert "why: E305 the source does not answer" in told.text
+
+
+def test_a_key_that_is_late_says_what_is_missing():
+    event = Event("readiness.overdue", "bank", "key/day=1", NOW, {"missing": ["accounts", "clients"]}, 9)
+    assert channels_of(word_of(event), [Notice(("failed",), ("team",)), Notice(("late",), ("boss",))]) == ("boss",)
+    assert "missing: accounts, clients" in compose_alone(event, SHOP).text
 
 
 @pytest.mark.parametrize("error", [ChannelUnavailable("no"), MissingSecret("none")])

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from penstock.errors import DefinitionError, nearest
 
 DEFAULT = ("succeeded", "failed")
-WORDS = (*DEFAULT, "partial", "suspended", "dead", "retrying")
+WORDS = (*DEFAULT, "partial", "suspended", "dead", "retrying", "late")
 """`failed` is every end but success; `partial`, `suspended` and `dead` are parts of it. `retrying`: an attempt failed,
-and another will follow."""
+and another will follow. `late`: the deadline has passed, and something that the pipeline waits for is missing."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 

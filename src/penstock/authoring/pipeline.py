@@ -242,7 +242,7 @@ class Pipeline:
 
     def notify(self, *, to: Channel | Sequence[Channel], on: str | Sequence[str] = DEFAULT) -> None:
         """Tell people how runs end: `succeeded`, `failed` (every other end), or parts of it: `partial`, `suspended`,
-        `dead`. `retrying` tells of each attempt that failed while another will follow."""
+        `dead`. `retrying` tells of each attempt that failed while another will follow, `late` of a missed deadline."""
         with self._at(here()):
             self.notices.append(notice(on, to))
 

@@ -68,17 +68,47 @@ class Place:
     project: str
     environment: str
 
+    def __str__(self) -> str:
+        return f"[{self.project}/{self.environment}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """How a run's ingestions are called: the stage that they have come to, and the items that their pipeline names."""
+
+    state: str
+    named: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message for any channel."""
+
+    subject: str
+    text: str
+    facts: Mapping[str, Any]
+
+    def to(self, channel: str, event: Event, now: datetime) -> Message:
+        """To one of them."""
+        return Message(f"{event.sequence}/{channel}", channel, self.subject, self.text, now, self.facts)
+
+
+_CALLED = {
+    "run.waiting": "retrying",
+    "firing.waiting": "retrying",
+    "firing.failed": "failed",
+    "readiness.overdue": "late",
+}
+
 
 def word_of(event: Event) -> str:
     """How an event is called in notices; empty for those that nobody can ask for."""
-    if event.type == "run.finished":
-        return str(event.data["state"])
-    return "retrying" if event.type == "run.waiting" else ""
+    return str(event.data["state"]) if event.type == "run.finished" else _CALLED.get(event.type, "")
 
 
 def asked_for(word: str, on: Sequence[str]) -> bool:
     """`failed` asks for every end but success."""
-    return word in on or ("failed" in on and word not in ("", "succeeded", "retrying"))
+    return word in on or ("failed" in on and word not in ("", "succeeded", "retrying", "late"))
 
 
 def channels_of(word: str, notices: Sequence[Notice]) -> tuple[str, ...]:
@@ -86,25 +116,41 @@ def channels_of(word: str, notices: Sequence[Notice]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for notice in notices if asked_for(word, notice.on) for name in notice.to))
 
 
-def compose(event: Event, run: Run, channel: str, place: Place, now: datetime) -> Message:
-    """A message about a run's end or failed attempt. Counts and places, never a value from the data."""
-    word, told = word_of(event), Told.of(run)
-    facts = _facts(event, run, word, told, place)
-    subject = f"{run.pipeline} {word}: {told} [{place.project}/{place.environment}]"
-    return Message(f"{event.sequence}/{channel}", channel, subject, "\n".join(_lines(subject, facts)), now, facts)
+def compose(event: Event, run: Run, items: Items, place: Place) -> Text:
+    """What is told of a run's end or failed attempt. Counts and places, never a value from the data."""
+    told = Told.of(run)
+    facts = {**_facts(event, place), **_of_run(event, run, told, items)}
+    subject = f"{run.pipeline} {facts['status']}: {told} {place}"
+    return Text(subject, "\n".join(_lines(subject, facts)), facts)
 
 
-def _facts(event: Event, run: Run, word: str, told: Told, place: Place) -> dict[str, Any]:
-    error = event.data.get("error") or run.error or {}
+def compose_alone(event: Event, place: Place) -> Text:
+    """What is told of something that no run stands behind: a source that does not answer, a key that is late."""
+    error, missing = event.data.get("error") or {}, event.data.get("missing") or ()
+    facts = {**_facts(event, place), "subject": event.subject, "error": dict(error), "missing": list(missing)}
+    subject = f"{event.source} {facts['status']}: {event.subject} {place}"
+    lacks = [f"missing: {', '.join(missing)}"] if missing else []
+    return Text(subject, "\n".join([subject, "", *_why(error), *lacks, "", f"penstock logs {event.source}"]), facts)
+
+
+def _facts(event: Event, place: Place) -> dict[str, Any]:
     return {
         "project": place.project,
         "environment": place.environment,
-        "pipeline": run.pipeline,
-        "run": run.id,
-        "status": word,
-        "state": str(run.stage),
-        "attempt": run.attempt,
+        "pipeline": event.source,
+        "event": event.type,
+        "status": word_of(event),
         "at": event.time.isoformat(),
+    }
+
+
+def _of_run(event: Event, run: Run, told: Told, items: Items) -> dict[str, Any]:
+    error = event.data.get("error") or run.error or {}
+    return {
+        "run": run.id,
+        "state": items.state,
+        "attempt": run.attempt,
+        "items": items.named[:SHOWN],
         "rows": {"loaded": told.loaded, "failed": told.failed, "healed": told.healed, **run.fates.as_dict()},
         "tables": dict(run.loaded),
         "deliveries": [_delivery(result) for result in run.results[:SHOWN]],
@@ -132,17 +178,21 @@ def _lines(subject: str, facts: Mapping[str, Any]) -> Iterator[str]:
     yield subject
     yield ""
     yield f"run {facts['run']}, attempt {facts['attempt']}, state {facts['state']}, status {facts['status']}"
-    error = facts["error"]
-    if error:
-        yield f"why: {error.get('code', '')} {error.get('message', '')}".rstrip()
-        yield from (f"  {name:<4} {error[name]}" for name in ("at", "why", "fix") if error.get(name))
+    yield from _why(facts["error"])
     yield from (f"table {table}: {rows:,} rows" for table, rows in facts["tables"].items())
     yield from (f"{rows:>8,}  {reason}" for reason, rows in facts["reasons"].items())
     yield from (f"{item['standing']}: {item['slot']}" for item in facts["deliveries"])
+    yield from ("  ".join(map(str, item.values())) for item in facts["items"])
     if facts["more"]:
         yield f"… and {facts['more']:,} more"
     yield ""
     yield f"penstock logs {facts['run']}"
+
+
+def _why(error: Mapping[str, str]) -> Iterator[str]:
+    if error:
+        yield f"why: {error.get('code', '')} {error.get('message', '')}".rstrip()
+        yield from (f"  {name:<4} {error[name]}" for name in ("at", "why", "fix") if error.get(name))
 
 
 def next_try(message: Message, error: PenstockError, now: datetime, policy: RetryPolicy = PATIENCE) -> datetime | None:
@@ -170,6 +220,7 @@ class Notifier:
     open_channel: Callable[[str], Channel]
     place: Place
     clock: Callable[[], datetime]
+    items: Callable[[Run], Items] = lambda run: Items(str(run.stage))
     _open: dict[str, Channel] = field(default_factory=dict)
 
     def begin(self) -> None:
@@ -199,10 +250,16 @@ class Notifier:
         names = channels_of(word, self.notices(event.source)) if word else ()
         if not names or now - event.time > STALE:
             return []
+        text = self._text(event)
+        return [text.to(name, event, now) for name in names] if text else []
+
+    def _text(self, event: Event) -> Text | None:
+        if not event.type.startswith("run."):
+            return compose_alone(event, self.place)
         run = self.ledger.run(event.subject)
         if run is None or not any(item.run == run.id for item in run.generations):
-            return []  # it was bisected: its halves speak for themselves
-        return [compose(event, run, name, self.place, now) for name in names]
+            return None  # it was bisected: its halves speak for themselves
+        return compose(event, run, self.items(run), self.place)
 
     def send(self) -> None:
         """Send what is due. A channel that fails is left alone until the next time."""

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from penstock.authoring.notices import DEFAULT, Notice
 from penstock.errors import PenstockError
 from penstock.model.messages import Message
-from penstock.runtime.notices import Channel, Notifier, Place
+from penstock.runtime.items import INGESTIONS, fields_of, item_of, state_of
+from penstock.runtime.notices import Channel, Items, Notifier, Place
 from penstock.wiring.parts import Parts
 
 if TYPE_CHECKING:
     from penstock.authoring.pipeline import Pipeline
+    from penstock.model.runs import Run
     from penstock.model.settings import Settings
 
 log = logging.getLogger("penstock")
@@ -49,7 +51,17 @@ class Telling(Parts):
         if not any(notices.values()):
             return None
         place = Place(self.settings.project, self.settings.environment)
-        return Notifier(self.ledger, lambda name: notices.get(name, ()), self.open_channel, place, self.clock)
+        return Notifier(
+            self.ledger, lambda name: notices.get(name, ()), self.open_channel, place, self.clock, self.items_of
+        )
+
+    def items_of(self, run: Run) -> Items:
+        """How a run's ingestions stand, and how their pipeline calls them."""
+        boundary, forms = self.plans[run.pipeline].boundary, self.pipelines[run.pipeline].tracked
+        mine = [item for item in run.generations if item.run == run.id]
+        states = [state_of(item, run, boundary)[0] for item in mine]
+        named = [item_of(forms, fields_of(item, run, boundary)) for item in mine if forms and item.kind in INGESTIONS]
+        return Items(states[-1] if states else str(run.stage), named)
 
     def open_channel(self, name: str) -> Channel:
         """A channel by name. Raises `MissingSecret`, `ChannelRefused`."""

@@ -198,7 +198,7 @@ def _call(verb: str, rest: list[str], out: Output) -> int:
     parser = make_parser(verb)
     getattr(module, f"arguments_{verb}")(parser)
     try:
-        options = parser.parse_args(rest)
+        options = parser.parse_intermixed_args(rest)
     except SystemExit:  # --help has printed itself; errors are raised as UsageError
         return OK
     code: int = getattr(module, verb)(options, out)
