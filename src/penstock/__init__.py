@@ -10,6 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from penstock import errors
     from penstock.authoring.arrivals import ready
+    from penstock.authoring.charts import (
+        Dashboard,
+        avg,
+        bucket,
+        count,
+        day,
+        hour,
+        last,
+        max,  # noqa: A004  the words authors look for
+        min,  # noqa: A004
+        month,
+        sum,  # noqa: A004
+    )
     from penstock.authoring.notices import notify
     from penstock.authoring.origins import git, http, secret
     from penstock.authoring.pipeline import Pipeline
@@ -25,9 +38,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Pipeline": "authoring.pipeline",
+    "Dashboard": "authoring.charts",
     "PenstockError": "errors",
+    "Pipeline": "authoring.pipeline",
+    "avg": "authoring.charts",
+    "bucket": "authoring.charts",
+    "count": "authoring.charts",
     "csv": "authoring.sources",
+    "day": "authoring.charts",
     "drop": "authoring.privacy",
     "encrypt": "authoring.privacy",
     "entity": "authoring.tables",
@@ -36,12 +54,17 @@ _HOMES = {
     "every": "authoring.schedules",
     "git": "authoring.origins",
     "hash": "authoring.privacy",
+    "hour": "authoring.charts",
     "http": "authoring.origins",
     "json": "authoring.sources",
     "json_lines": "authoring.sources",
     "lake": "authoring.tables",
+    "last": "authoring.charts",
     "manual": "authoring.triggers",
     "mask": "authoring.privacy",
+    "max": "authoring.charts",
+    "min": "authoring.charts",
+    "month": "authoring.charts",
     "notify": "authoring.notices",
     "owned": "authoring.tables",
     "parquet": "authoring.sources",
@@ -49,17 +72,23 @@ _HOMES = {
     "ready": "authoring.arrivals",
     "schedule": "authoring.schedules",
     "secret": "authoring.origins",
-    "table": "authoring.sources",
     "stream": "authoring.streams",
+    "sum": "authoring.charts",
+    "table": "authoring.sources",
     "tokenize": "authoring.privacy",
     "upload": "authoring.triggers",
     "writer": "wiring.streams",
 }
 
 __all__ = [
+    "Dashboard",
     "PenstockError",
     "Pipeline",
+    "avg",
+    "bucket",
+    "count",
     "csv",
+    "day",
     "drop",
     "encrypt",
     "entity",
@@ -68,12 +97,17 @@ __all__ = [
     "every",
     "git",
     "hash",
+    "hour",
     "http",
     "json",
     "json_lines",
     "lake",
+    "last",
     "manual",
     "mask",
+    "max",
+    "min",
+    "month",
     "notify",
     "owned",
     "parquet",
@@ -82,6 +116,7 @@ __all__ = [
     "schedule",
     "secret",
     "stream",
+    "sum",
     "table",
     "tokenize",
     "upload",

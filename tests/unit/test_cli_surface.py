@@ -33,9 +33,10 @@ def quickest(code: str) -> float:
 
 def test_the_exports():
     assert ps.__all__ == [
-        "PenstockError", "Pipeline", "csv", "drop", "encrypt", "entity", "errors", "event", "every", "git",
-        "hash", "http", "json", "json_lines", "lake", "manual", "mask", "notify", "owned", "parquet",
-        "postgres", "ready", "schedule", "secret", "stream", "table", "tokenize", "upload", "writer",
+        "Dashboard", "PenstockError", "Pipeline", "avg", "bucket", "count", "csv", "day", "drop", "encrypt",
+        "entity", "errors", "event", "every", "git", "hash", "hour", "http", "json", "json_lines", "lake", "last",
+        "manual", "mask", "max", "min", "month", "notify", "owned", "parquet", "postgres", "ready", "schedule",
+        "secret", "stream", "sum", "table", "tokenize", "upload", "writer",
     ]  # fmt: skip
     assert set(dir(ps)) == {*ps.__all__, "__version__"}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from penstock.authoring import endpoints as serving
+from penstock.authoring.charts import Chart, Dashboard, Series, chart_of
 from penstock.authoring.endpoints import Endpoint
 from penstock.authoring.items import checked_forms
 from penstock.authoring.matching import ATTEMPTS, Matched, matched
@@ -21,6 +22,7 @@ from penstock.authoring.steps import Step, from_function
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
 from penstock.authoring.triggers import Trigger, check_trigger, path_parts
 from penstock.errors import DefinitionError, PenstockError, StepError
+from penstock.model.summaries import Group
 from penstock.model.tables import Mode
 
 SOURCE = "source"
@@ -75,6 +77,9 @@ class Pipeline:
         self.normalizations: list[Normalization] = []
         self.loadings: list[Loading] = []
         self.endpoints: list[Endpoint] = []
+        self.charts: list[Chart] = []
+        self.dashboards: list[Dashboard] = []
+        """Those of its file, when it is the first pipeline there."""
         self.notices: list[Notice] = []
         self.tracked: dict[str, str] = {}
         self._places: dict[str, Place] = {}
@@ -254,6 +259,49 @@ class Pipeline:
         with self._at(here()):
             self.tracked = checked_forms(forms, path_parts(self.trigger))
 
+    def chart(
+        self,
+        title: str,
+        *,
+        table: str,
+        kind: str = "line",
+        x: Group | str = "",
+        y: Series | Sequence[Series] | str = (),
+        by: str = "",
+        columns: Sequence[str] | Mapping[str, str] = (),
+        where: Mapping[str, object] | None = None,
+        tz: str = "",
+        span: str = "all",
+        between: tuple[str, str] | None = None,
+        at: str = "",
+        order: str | Sequence[str] = (),
+        limit: int = 5000,
+        unit: str = "",
+        caption: str = "",
+        width: int = 6,
+        destination: Target | None = None,
+    ) -> Chart:
+        """Declare a chart of a table: `chart("Revenue by hour", table="orders", x=ps.hour("ordered_at"),
+        y=ps.sum("total"), kind="bar")`.
+
+        Kinds: `line`, `area`, `bar`, `stacked`, `scatter` (`x` and `y` name columns), `table` (`columns`, or `x` and
+        `y`), `number` (`y` alone). `by` makes a series of each of a column's values. `where` maps columns to values
+        that they must equal. `tz` is the zone that instants are shown in. `span="day"` shows one day, the newest
+        unless a reader names another; `between` a part of each day; `at` names the column of times where `x` does not.
+        """
+        place = here()
+        with self._at(place):
+            options = {
+                "by": by, "columns": columns, "where": where or {}, "tz": tz, "span": span, "between": between,
+                "at": at, "order": order, "limit": limit, "unit": unit, "caption": caption, "width": width,
+                "destination": destination,
+            }  # fmt: skip
+            chart = chart_of(self.name, title, table, kind, x, y, options, place)
+            if any(known.key == chart.key for known in self.charts):
+                raise DefinitionError(f"chart {title!r} is declared twice", fix="give one of them another title")
+            self.charts.append(chart)
+        return chart
+
     # --- checking ------------------------------------------------------------------------------------------------
 
     def validate(self) -> None:
@@ -272,7 +320,9 @@ class Pipeline:
         for normalization in self.normalizations:
             self._known(normalization.relation, f"normalize reads {normalization.relation!r}", self.place)
         for endpoint in self.endpoints:
-            self._check_served(endpoint)
+            self._check_read(f"endpoint {endpoint.path!r}", endpoint)
+        for chart in self.charts:
+            self._check_read(f"chart {chart.title!r}", chart)
         if not self.loadings:
             raise DefinitionError(
                 f"pipeline {self.name!r} loads nothing", at=str(self.place), fix="add load(…) or load_all(…)"
@@ -354,18 +404,18 @@ class Pipeline:
             if list(tables).index(ref) >= list(tables).index(name):
                 raise DefinitionError(f"table {name!r} stands before its parent {ref!r}", fix="declare parents first")
 
-    def _check_served(self, endpoint: Endpoint) -> None:
-        loading = next((item for item in self.loadings if item.table == endpoint.table), None)
+    def _check_read(self, who: str, reader: Endpoint | Chart) -> None:
+        loading = next((item for item in self.loadings if item.table == reader.table), None)
         if loading is None:
             raise DefinitionError(
-                f"pipeline {self.name!r}: endpoint {endpoint.path!r} reads the unknown table {endpoint.table!r}",
-                at=str(endpoint.place),
-                fix=_suggest(endpoint.table, [item.table for item in self.loadings]),
+                f"pipeline {self.name!r}: {who} reads the unknown table {reader.table!r}",
+                at=str(reader.place),
+                fix=_suggest(reader.table, [item.table for item in self.loadings]),
             )
-        if endpoint.target is not None and endpoint.target not in loading.to:
+        if reader.target is not None and reader.target not in loading.to:
             raise DefinitionError(
-                f"pipeline {self.name!r}: endpoint {endpoint.path!r} reads where {endpoint.table!r} is not loaded to",
-                at=str(endpoint.place),
+                f"pipeline {self.name!r}: {who} reads where {reader.table!r} is not loaded to",
+                at=str(reader.place),
                 fix="name one of the table's destinations, or leave destination out",
             )
 

@@ -21,10 +21,13 @@ def columns_of(pipeline: Pipeline, table: str, relations: Mapping[str, tuple[str
 
 
 def refuse_unknown(pipeline: Pipeline, relations: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise `DefinitionError` for an endpoint that reads a column which its table will not have."""
+    """Raise `DefinitionError` for an endpoint or a chart that reads a column which its table will not have."""
     for endpoint in pipeline.endpoints:
         known = columns_of(pipeline, endpoint.table, relations)
         _check(f"endpoint {endpoint.path!r}", endpoint.needed, endpoint.table, known, at=str(endpoint.place))
+    for chart in pipeline.charts:
+        known = columns_of(pipeline, chart.table, relations)
+        _check(f"chart {chart.title!r}", chart.needed, chart.table, known, at=str(chart.place))
 
 
 def _check(who: str, wanted: Iterable[str], table: str, known: tuple[str, ...], *, at: str) -> None:

@@ -13,6 +13,7 @@ from penstock.compile.plan import Plan
 from penstock.model.lookups import Lookup, Page
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Content, Generation, Slot
+from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import Load, Loaded
 
 
@@ -196,5 +197,12 @@ class Destination(Protocol):
         """A page of a published table, wholly of one published state; empty where nothing has been loaded.
 
         Raises `UsageError` for a value that is none of its column's type, `DestinationError` for an unknown column.
+        """
+        ...
+
+    def summarize(self, summary: Summary) -> Answer:
+        """The numbers of a chart, wholly of one published state; empty where nothing has been loaded.
+
+        Raises as `page` does, and `UsageError` or `DestinationError` where a column holds no times that it needs.
         """
         ...

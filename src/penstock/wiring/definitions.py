@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+from penstock.authoring.charts import Dashboard, alone
 from penstock.authoring.endpoints import distinct
 from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.place import shorten
@@ -44,6 +45,7 @@ def load(folder: Path) -> dict[str, Pipeline]:
     distinct(endpoint for pipeline in pipelines.values() for endpoint in pipeline.endpoints)
     streams_of(pipeline.trigger for pipeline in pipelines.values())
     conditions(pipelines)
+    alone(dashboard for pipeline in pipelines.values() for dashboard in pipeline.dashboards)
     return pipelines
 
 
@@ -75,6 +77,8 @@ def read(file: Path) -> list[Pipeline]:
     for pipeline in pipelines:
         with _explained(file):
             pipeline.validate()
+    dashboards = {id(item): item for item in vars(module).values() if isinstance(item, Dashboard)}
+    pipelines[0].dashboards = list(dashboards.values())
     return pipelines
 
 

@@ -14,6 +14,7 @@ from penstock.model.slots import Acceptance
 from penstock.runtime.supervisor import Rhythm, Supervisor
 from penstock.runtime.worker import Listener, ignore
 from penstock.wiring import settings as reading
+from penstock.wiring.charts import Charting
 from penstock.wiring.firings import Firings
 from penstock.wiring.looking import Looking
 from penstock.wiring.rejects import Rejects
@@ -34,7 +35,7 @@ def _ignored(_: object) -> None:
     """The answer does not matter."""
 
 
-class Project(Rejects, Firings, Looking, Streaming):
+class Project(Rejects, Firings, Looking, Streaming, Charting):
     """Everything that a command needs, opened when it is first used."""
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:

@@ -21,6 +21,7 @@ from penstock.compile.sql import quote_identifier
 from penstock.model.loads import Verdict, judge
 from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Slot
+from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import Load, Loaded
 from penstock.runtime.ports import Capabilities, Holding
 
@@ -125,6 +126,15 @@ class Lake:
                 return Page()
             relation = self._scan(manifest, shown(table), table.files)
             return self._pages.page(lookup, table.columns, table.spec, relation)
+
+    def summarize(self, summary: Summary) -> Answer:
+        """The numbers of a chart, from the published snapshot; see `penstock.runtime.ports.Destination`."""
+        with self._ground.leased(summary.pipeline) as manifest:
+            table = manifest.tables.get(summary.table)
+            if table is None:
+                return Answer()
+            relation = self._scan(manifest, shown(table), table.files)
+            return self._pages.summarize(summary, table.columns, relation)
 
     @contextmanager
     def reading(self, pipeline: str) -> Iterator[Snapshot]:

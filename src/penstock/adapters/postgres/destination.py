@@ -22,6 +22,7 @@ from penstock.model.faults import point
 from penstock.model.loads import Range, declared
 from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Slot
+from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import Load, Loaded, TableSpec
 from penstock.runtime.ports import Capabilities, Holding
 
@@ -120,6 +121,10 @@ class Postgres:
     def page(self, lookup: Lookup) -> Page:
         """A page of a table, read in one transaction; see `penstock.runtime.ports.Destination`."""
         return self._pages.page(lookup)
+
+    def summarize(self, summary: Summary) -> Answer:
+        """The numbers of a chart, read in one transaction; see `penstock.runtime.ports.Destination`."""
+        return self._pages.summarize(summary)
 
     def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
         """The pipeline's tables and their columns."""

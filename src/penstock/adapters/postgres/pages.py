@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from penstock.adapters.postgres import catalog
 from penstock.adapters.postgres.refusals import translated
 from penstock.adapters.postgres.schema import Place, canonical_name, type_name
 from penstock.adapters.postgres.session import Session
 from penstock.compile.lookups import Dialect, page, statement
-from penstock.errors import DestinationUnavailable, UsageError
+from penstock.compile.summaries import POSTGRES, question
+from penstock.errors import DestinationError, DestinationUnavailable, UsageError
 from penstock.model.loads import declared
 from penstock.model.lookups import Lookup, Page
+from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import TableSpec
 
+SUMMARIES = replace(POSTGRES, type_name=type_name)
 DIALECT = Dialect(type_name, "text", collation=' COLLATE "C"')
 KEPT = 4
 SECONDS = 10
@@ -24,6 +28,10 @@ SECONDS = 10
 _BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '{SECONDS}s'"
 _MALFORMED = "22"
 """SQLSTATE's class for values that cannot be what they are meant to be."""
+_UNFIT = "42883"
+"""No such function: a sum of texts, say."""
+
+_Found = TypeVar("_Found")
 
 
 class Pages:
@@ -35,14 +43,21 @@ class Pages:
 
     def page(self, lookup: Lookup) -> Page:
         """A page of a table that the pipeline has loaded; what it is made of is read in the same transaction."""
+        return self._tried(lambda: self._page(lookup))
+
+    def summarize(self, summary: Summary) -> Answer:
+        """The numbers of a chart."""
+        return self._tried(lambda: self._answer(summary))
+
+    def _tried(self, ask: Callable[[], _Found]) -> _Found:
         kept = not self._idle.empty()
         try:
-            return self._page(lookup)
+            return ask()
         except DestinationUnavailable:
             if not kept:
                 raise
             self.close()  # a kept connection that went away while nobody used it says so only now
-            return self._page(lookup)
+            return ask()
 
     def close(self) -> None:
         while True:
@@ -53,21 +68,34 @@ class Pages:
 
     def _page(self, lookup: Lookup) -> Page:
         with self._session() as session:
-            spec = self._spec(session, lookup)
-            there = catalog.columns(session, self._place, [lookup.table]).get(lookup.table) if spec else None
-            if spec is None or there is None:
+            spec, kinds = self._table(session, lookup.pipeline, lookup.table)
+            if spec is None:
                 return Page()
-            kinds = {column: canonical_name(kind) for column, kind in there.items()}
             asked = statement(lookup, kinds, self._place.table(lookup.table), spec.key or (spec.row,), DIALECT)
             return page(_rows(session, asked.sql, asked.values), lookup, asked)
 
-    def _spec(self, session: Session, lookup: Lookup) -> TableSpec | None:
-        """How the table is declared; None where this pipeline has never loaded it."""
+    def _answer(self, summary: Summary) -> Answer:
+        with self._session() as session:
+            spec, kinds = self._table(session, summary.pipeline, summary.table)
+            if spec is None:
+                return Answer()
+            asked = question(summary, kinds, self._place.table(summary.table), SUMMARIES)
+            return Answer(_rows(session, asked.sql, asked.values))
+
+    def _table(self, session: Session, pipeline: str, name: str) -> tuple[TableSpec | None, dict[str, str]]:
+        """How a table is declared, and its columns; None where this pipeline has never loaded it."""
+        spec = self._spec(session, pipeline, name)
+        there = catalog.columns(session, self._place, [name]).get(name) if spec else None
+        if there is None:
+            return None, {}
+        return spec, {column: canonical_name(kind) for column, kind in there.items()}
+
+    def _spec(self, session: Session, pipeline: str, name: str) -> TableSpec | None:
         tables = self._place.table("penstock_tables")
         if not session.rows("SELECT to_regclass($1) IS NOT NULL", [tables])[0][0]:
             return None
         sql = f"SELECT spec FROM {tables} WHERE name = $1 AND pipeline = $2"
-        found = session.rows(sql, [lookup.table, lookup.pipeline])
+        found = session.rows(sql, [name, pipeline])
         return declared(found[0][0]) if found else None
 
     @contextmanager
@@ -98,4 +126,7 @@ def _rows(session: Session, sql: str, values: Sequence[str]) -> list[tuple[Any, 
     except psycopg.Error as error:
         if (error.sqlstate or "").startswith(_MALFORMED):
             raise UsageError("a value is none of its column's type", why=f"SQLSTATE {error.sqlstate}") from None
+        if (error.sqlstate or "").startswith(_UNFIT):
+            why = "a column has a type that this cannot be asked of"
+            raise DestinationError("the question does not fit the table", why=why, fix="sums need numbers") from None
         raise translated(error, "") from None

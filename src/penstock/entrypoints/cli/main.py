@@ -112,6 +112,12 @@ VERBS = {
         "SQL over the published tables",
         ('penstock query "select * from branches"', "penstock query --file report.sql --csv"),
     ),
+    "chart": Verb(
+        "Look",
+        "chart",
+        "charts: list, numbers, pictures; dashboards for Grafana",
+        ("penstock chart", "penstock chart revenue-by-hour --out revenue.png", "penstock chart shop --out shop.json"),
+    ),
     "verify": Verb("Look", "proof", "reconcile landing zone, ledger and destinations", ("penstock verify",)),
     "trace": Verb(
         "Look",

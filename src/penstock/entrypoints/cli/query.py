@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from penstock.authoring.charts import KINDS
+from penstock.entrypoints.cli.chart import draw, picture_options
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import PenstockError, UsageError
@@ -35,6 +37,9 @@ def arguments_query(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=SHOWN_ROWS, help=f"rows of the table that is shown (default {SHOWN_ROWS}, 0: all)"
     )
+    parser.add_argument("--chart", metavar="KIND", help=f"draw the result to --out: {', '.join(KINDS)}")
+    parser.add_argument("--title", default="", help="the chart's title")
+    picture_options(parser)
 
 
 def query(options: Namespace, out: Output) -> int:
@@ -44,7 +49,9 @@ def query(options: Namespace, out: Output) -> int:
         columns, rows = project.query(sql, _destination(project, options.destination))
         if options.decrypt:
             rows = _decrypted(columns, rows, options.decrypt, project.decryptor())
-        if out.json:
+        if options.chart or options.out:
+            _chart(columns, list(rows), options, out)
+        elif out.json:
             for row in rows:
                 out.record(dict(zip(columns, row, strict=True)))
         elif options.csv:
@@ -52,6 +59,15 @@ def query(options: Namespace, out: Output) -> int:
         else:
             _table(columns, rows, options.limit, out)
     return 0
+
+
+def _chart(columns: Sequence[str], rows: list[tuple[Any, ...]], options: Namespace, out: Output) -> None:
+    from penstock.adapters.svg import plot_of_rows
+
+    if not options.out or not options.chart:
+        raise UsageError("a chart has a kind and a file", fix="--chart bar --out FILE.svg")
+    kind = one_of("kind of chart", options.chart, KINDS)
+    draw(plot_of_rows(options.title or ", ".join(columns[1:]), kind, columns, rows), options, out)
 
 
 def _decrypted(

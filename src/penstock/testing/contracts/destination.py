@@ -23,6 +23,7 @@ from penstock.testing.contracts.entities import EntityContract
 from penstock.testing.contracts.extracts import ExtractContract
 from penstock.testing.contracts.pages import PageContract
 from penstock.testing.contracts.slots import SlotContract
+from penstock.testing.contracts.summaries import SummaryContract
 from penstock.testing.deliveries import PIPELINE, Sender
 from penstock.testing.shop import (
     CAFE,
@@ -38,7 +39,7 @@ from penstock.testing.shop import (
 )
 
 
-class DestinationContract(SlotContract, EntityContract, ColumnContract, ExtractContract, PageContract):
+class DestinationContract(SlotContract, EntityContract, ColumnContract, ExtractContract, PageContract, SummaryContract):
     """Every fact that the runtime relies on."""
 
     def test_holdings_count_each_slot(self, world: World, sender: Sender) -> None:

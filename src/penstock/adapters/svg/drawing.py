@@ -1,0 +1,360 @@
+"""Plots as SVG: a title, axes with few and round ticks, marks that say their values, and words for who cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from penstock.adapters.svg.plots import Line, Plot
+from penstock.adapters.svg.scales import Scale, moment_text, moments, nice, number, tick_texts
+from penstock.adapters.svg.sheet import COLOURS, Sheet, Theme, cut, path, width_of
+
+WIDTH, HEIGHT = 760, 400
+MARGIN, TOP, BOTTOM = 20, 28, 34
+TIPPED = 400
+"""Up to so many points say their value; more would weigh too much."""
+ROW, MOST_ROWS = 26, 20
+
+
+def drawn(
+    plot: Plot, *, theme: Theme = "auto", width: int = WIDTH, height: int = HEIGHT, embedded: bool = False
+) -> str:
+    """The plot as an SVG document."""
+    if plot.kind == "number" and height == HEIGHT:
+        height = HEIGHT // 2
+    if plot.kind == "table":
+        height = max(
+            120, TOP + 46 + ROW * (min(len(plot.rows), MOST_ROWS) + 1) + (20 if len(plot.rows) > MOST_ROWS else 0)
+        )
+    sheet = Sheet(width, height, theme, embedded)
+    top = _headed(sheet, plot)
+    empty = not (plot.rows or plot.points or any(v is not None for line in plot.lines for v in line.values))
+    if empty:
+        sheet.text(width / 2, (top + height) / 2, "No rows yet", size=14, anchor="middle")
+    else:
+        _KINDS[plot.kind](sheet, plot, top)
+    return sheet.finished(plot.title, "No rows yet." if empty else described(plot))
+
+
+def described(plot: Plot) -> str:
+    """The plot in words."""
+    said = f"{_WORDS[plot.kind]}{f' ({plot.subtitle})' if plot.subtitle else ''}."
+    if plot.kind == "table":
+        return f"{said} {len(plot.rows)} rows of {', '.join(plot.header)}."
+    if plot.kind == "number":
+        return f"{said} {number(plot.lines[0].values[0] or 0, plot.unit)} {plot.lines[0].label}."
+    if plot.kind == "scatter":
+        return f"{said} {sum(len(points) for _, points in plot.points)} points of {plot.axes[0]} and {plot.axes[1]}."
+    return " ".join([said, *(_told(plot, line) for line in plot.lines)])
+
+
+def _told(plot: Plot, line: Line) -> str:
+    found = [(v, p) for v, p in zip(line.values, plot.positions, strict=True) if v is not None]
+    if not found:
+        return f"{line.label}: nothing."
+    (low, at_low), (high, at_high) = min(found, key=_first), max(found, key=_first)
+    least, most = number(low, plot.unit), number(high, plot.unit)
+    return f"{line.label}: from {least} ({_said(at_low)}) to {most} ({_said(at_high)})."
+
+
+def _first(pair: tuple[float, Any]) -> float:
+    return pair[0]
+
+
+# --- what all kinds share ----------------------------------------------------------------------------------------
+
+
+def _headed(sheet: Sheet, plot: Plot) -> float:
+    """Title, subtitle and legend; returns where the rest begins."""
+    room = sheet.width - 2 * MARGIN
+    sheet.text(MARGIN, TOP, cut(plot.title, room, 16.5), size=16, colour="text", weight="600")
+    y = float(TOP)
+    if plot.subtitle:
+        y += 20
+        sheet.text(MARGIN, y, cut(plot.subtitle, room))
+    labels = [label for label, _ in plot.points] if plot.kind == "scatter" else [line.label for line in plot.lines]
+    if len(labels) > 1:
+        y = _legend(sheet, labels, y + 22)
+    return y + 22
+
+
+def _legend(sheet: Sheet, labels: Sequence[str], y: float) -> float:
+    x = float(MARGIN)
+    for index, label in enumerate(labels):
+        shown = cut(label, 160)
+        wide = 18 + width_of(shown) + 14
+        if x + wide > sheet.width - MARGIN and x > MARGIN:
+            x, y = float(MARGIN), y + 18
+        sheet.add("rect", x=x, y=y - 9, width=10, height=10, rx=2, fill=sheet.series_colour(index), **_faint(index))
+        sheet.text(x + 15, y, shown)
+        x += wide
+    return y
+
+
+def _faint(index: int) -> dict[str, Any]:
+    """The second round of colours is half as strong."""
+    return {"opacity": 0.5} if index >= COLOURS else {}
+
+
+class _Frame:
+    """The field between the axes, its vertical scale and horizontal lines drawn."""
+
+    def __init__(self, sheet: Sheet, ticks: list[float], unit: str, top: float, *, below: float = BOTTOM) -> None:
+        texts = tick_texts(ticks, unit)
+        self.left = MARGIN + max(width_of(text) for text in texts) + 8
+        self.right, self.top, self.bottom = float(sheet.width - MARGIN), top, float(sheet.height - below)
+        self.y = Scale(ticks[0], ticks[-1], self.bottom, top)
+        for tick, text in zip(ticks, texts, strict=True):
+            at = self.y.at(tick)
+            sheet.line(self.left, at, self.right, at, "axis" if tick == 0 else "line")
+            sheet.text(self.left - 8, at + 4, text, colour="text-3", anchor="end")
+
+
+def _time_axis(sheet: Sheet, frame: _Frame, span: tuple[datetime, datetime]) -> Callable[[datetime], float]:
+    first, last = span
+    seconds = (last - first).total_seconds() or 1
+
+    def at(moment: datetime) -> float:
+        return frame.left + (moment - first).total_seconds() / seconds * (frame.right - frame.left)
+
+    before: datetime | None = None
+    for moment in moments(first, last, int((frame.right - frame.left) / 70)):
+        label, below = moment_text(moment, before)
+        x = at(moment)
+        sheet.line(x, frame.bottom, x, frame.bottom + 4, "axis")
+        anchor = "end" if x > sheet.width - MARGIN - width_of(label) / 2 else "middle"
+        sheet.text(x, frame.bottom + 17, label, colour="text-3", anchor=anchor)
+        if below:
+            sheet.text(x, frame.bottom + 30, below, colour="text-3", anchor=anchor, size=11)
+        before = moment
+    return at
+
+
+def _category_axis(sheet: Sheet, frame: _Frame, positions: Sequence[Any]) -> tuple[Callable[[int], float], float]:
+    """Where the middle of each category is, and how wide it is. Labels that would touch are left out, or cut."""
+    band = (frame.right - frame.left) / max(1, len(positions))
+    names = _names(positions)
+    widest = max(width_of(name) for name in names) + 8
+    ordered = all(isinstance(position, int | float | date) for position in positions)
+    every = max(1, -int(-widest // band)) if ordered else max(1, -int(-40 // band))
+    for index, name in enumerate(names):
+        if index % every == 0:
+            x = frame.left + band * (index + 0.5)
+            shown = name if ordered else cut(name, band * every - 6)
+            sheet.text(x, frame.bottom + 17, shown, colour="text-3", anchor="middle")
+    return lambda index: frame.left + band * (index + 0.5), band
+
+
+def _names(positions: Sequence[Any]) -> list[str]:
+    """Days without their year, and of one day's times the clock alone: the tips say all of it."""
+    if not all(isinstance(position, date) for position in positions):
+        return [_said(position) for position in positions]
+    days = {f"{position:%Y-%m-%d}" for position in positions}
+    if len(days) == 1 and len(positions) > 1:
+        return [f"{position:%H:%M}" for position in positions]
+    clock = any(isinstance(position, datetime) and (position.hour or position.minute) for position in positions)
+    return [f"{position.day} {position:%b}{f' {position:%H:%M}' if clock else ''}" for position in positions]
+
+
+def _values(lines: Sequence[Line]) -> list[float]:
+    return [value for line in lines for value in line.values if value is not None]
+
+
+def _below(plot: Plot) -> float:
+    """Times may have a second row of labels."""
+    return 48 if plot.timed else BOTTOM
+
+
+# --- kinds -------------------------------------------------------------------------------------------------------
+
+
+def _lines(sheet: Sheet, plot: Plot, top: float) -> None:
+    values = _values(plot.lines)
+    area = plot.kind == "area"
+    frame = _Frame(sheet, nice(min(values), max(values), zero=area), plot.unit, top, below=_below(plot))
+    xs = _xs(sheet, frame, plot)
+    for index, line in enumerate(plot.lines):
+        colour = sheet.series_colour(index)
+        for run in _runs(plot, line, xs):
+            points = [(x, frame.y.at(value)) for x, value, _ in run]
+            if area:
+                ground = [*points, (points[-1][0], frame.y.at(0)), (points[0][0], frame.y.at(0))]
+                sheet.add("path", d=path(ground) + "Z", fill=colour, opacity=0.15)
+            if len(points) == 1:
+                sheet.add("circle", cx=points[0][0], cy=points[0][1], r=2.5, fill=colour)
+            else:
+                sheet.add(
+                    "path", d=path(points), fill="none", stroke=colour, stroke_width=2, stroke_linejoin="round",
+                    stroke_linecap="round", **_faint(index),
+                )  # fmt: skip
+            _tips(sheet, plot, line, run, frame)
+
+
+def _xs(sheet: Sheet, frame: _Frame, plot: Plot) -> list[float]:
+    if not plot.timed:
+        at, _ = _category_axis(sheet, frame, plot.positions)
+        return [at(index) for index in range(len(plot.positions))]
+    span = plot.span or (min(plot.positions), max(plot.positions))
+    place = _time_axis(sheet, frame, span)
+    return [place(position) for position in plot.positions]
+
+
+def _runs(plot: Plot, line: Line, xs: Sequence[float]) -> list[list[tuple[float, float, Any]]]:
+    """The line's unbroken parts: neighbours, with nothing missing between them."""
+    runs: list[list[tuple[float, float, Any]]] = []
+    before: Any = None
+    for x, value, position in zip(xs, line.values, plot.positions, strict=True):
+        if value is None:
+            before = None
+            continue
+        apart = plot.timed and plot.step and before and (position - before).total_seconds() > 1.5 * plot.step
+        if before is None or apart:
+            runs.append([])
+        runs[-1].append((x, value, position))
+        before = position
+    return runs
+
+
+def _tips(sheet: Sheet, plot: Plot, line: Line, run: Sequence[tuple[float, float, Any]], frame: _Frame) -> None:
+    if len(plot.positions) * len(plot.lines) > TIPPED:
+        return
+    for x, value, position in run:
+        tip = f"{_said(position)}  {line.label}: {number(value, plot.unit)}"
+        sheet.add("circle", cx=x, cy=frame.y.at(value), r=7, fill_opacity=0, tip=tip)
+
+
+def _bars(sheet: Sheet, plot: Plot, top: float) -> None:
+    values = _values(plot.lines)
+    frame = _Frame(sheet, nice(min(values), max(values), zero=True), plot.unit, top)
+    at, band = _category_axis(sheet, frame, plot.positions)
+    room = min(band * 0.72, 72 * len(plot.lines))
+    wide = room / len(plot.lines)
+    for place, position in enumerate(plot.positions):
+        for index, line in enumerate(plot.lines):
+            value = line.values[place]
+            if value is not None:
+                x = at(place) - room / 2 + wide * index
+                gap = 1 if len(plot.lines) > 1 else 0
+                _bar(sheet, plot, frame, (x, max(1.0, wide - gap)), (0, value), (index, line.label, position))
+
+
+def _stacked(sheet: Sheet, plot: Plot, top: float) -> None:
+    columns = list(zip(*(line.values for line in plot.lines), strict=True))
+    highs = [sum(v for v in column if v and v > 0) for column in columns]
+    lows = [sum(v for v in column if v and v < 0) for column in columns]
+    frame = _Frame(sheet, nice(min(lows), max(highs), zero=True), plot.unit, top)
+    at, band = _category_axis(sheet, frame, plot.positions)
+    wide = min(band * 0.72, 72)
+    for place, position in enumerate(plot.positions):
+        ends = {True: 0.0, False: 0.0}
+        for index, line in enumerate(plot.lines):
+            value = line.values[place]
+            if value:
+                start = ends[value > 0]
+                ends[value > 0] = start + value
+                across = (at(place) - wide / 2, wide)
+                _bar(sheet, plot, frame, across, (start, start + value), (index, line.label, position))
+
+
+def _bar(
+    sheet: Sheet, plot: Plot, frame: _Frame, across: tuple[float, float], values: tuple[float, float],
+    who: tuple[int, str, Any],
+) -> None:  # fmt: skip
+    index, label, position = who
+    one, other = frame.y.at(values[0]), frame.y.at(values[1])
+    tip = f"{_said(position)}  {label}: {number(values[1] - values[0], plot.unit)}"
+    sheet.add(
+        "rect", x=across[0], y=min(one, other), width=across[1], height=max(abs(one - other), 0.5), rx=2,
+        fill=sheet.series_colour(index), tip=tip, **_faint(index),
+    )  # fmt: skip
+
+
+def _scatter(sheet: Sheet, plot: Plot, top: float) -> None:
+    every = [point for _, points in plot.points for point in points]
+    xs, ys = [x for x, _ in every], [y for _, y in every]
+    frame = _Frame(sheet, nice(min(ys), max(ys)), plot.unit, top + 14, below=52)
+    ticks = nice(min(xs), max(xs), 8)
+    across = Scale(ticks[0], ticks[-1], frame.left + 6, frame.right - 6)
+    for tick, text in zip(ticks, tick_texts(ticks, ""), strict=True):
+        sheet.line(across.at(tick), frame.bottom, across.at(tick), frame.bottom + 4, "axis")
+        sheet.text(across.at(tick), frame.bottom + 17, text, colour="text-3", anchor="middle")
+    sheet.text(frame.right, frame.bottom + 36, plot.axes[0], anchor="end")
+    sheet.text(MARGIN, top + 2, plot.axes[1])
+    for index, (label, points) in enumerate(plot.points):
+        for x, y in points:
+            tip = f"{label + ': ' if label else ''}{number(x)}, {number(y, plot.unit)}" if len(every) <= TIPPED else ""
+            sheet.add(
+                "circle", cx=across.at(x), cy=frame.y.at(y), r=4, fill=sheet.series_colour(index), fill_opacity=0.55,
+                tip=tip,
+            )  # fmt: skip
+
+
+def _number(sheet: Sheet, plot: Plot, top: float) -> None:
+    value = plot.lines[0].values[0] or 0
+    text = number(value, plot.unit)
+    size = min(72.0, 72 * (sheet.width - 2 * MARGIN) / max(1.0, width_of(text, 76)))
+    middle = (top + sheet.height) / 2
+    sheet.text(MARGIN, middle + size / 4, text, size=int(size), colour="text", weight="600")
+    sheet.text(MARGIN, middle + size / 4 + 26, plot.lines[0].label, size=14)
+
+
+def _table(sheet: Sheet, plot: Plot, top: float) -> None:
+    rows = [[_cell(value) for value in row] for row in plot.rows[:MOST_ROWS]]
+    right = [all(_is_number(row[i]) for row in plot.rows[:MOST_ROWS]) for i in range(len(plot.header))]
+    wanted = [
+        max(width_of(text) for text in (name, *(row[i] for row in rows))) + 24 for i, name in enumerate(plot.header)
+    ]
+    share = (sheet.width - 2 * MARGIN) / sum(wanted)
+    widths = [wide * share for wide in wanted]
+    _row(sheet, top + 8, plot.header, widths, right, colour="text-2", weight="600")
+    sheet.line(MARGIN, top + 17, sheet.width - MARGIN, top + 17, "axis")
+    for place, row in enumerate(rows):
+        y = top + 8 + ROW * (place + 1)
+        _row(sheet, y, row, widths, right, colour="text")
+        sheet.line(MARGIN, y + 9, sheet.width - MARGIN, y + 9)
+    if len(plot.rows) > MOST_ROWS:
+        sheet.text(MARGIN, sheet.height - 10, f"{len(plot.rows) - MOST_ROWS:,} more rows", colour="text-3")
+
+
+def _row(
+    sheet: Sheet, y: float, texts: Sequence[str], widths: Sequence[float], right: Sequence[bool], *, colour: str,
+    weight: str = "",
+) -> None:  # fmt: skip
+    x = float(MARGIN)
+    for text, wide, aligned in zip(texts, widths, right, strict=True):
+        place, anchor = (x + wide - 12, "end") if aligned else (x, "")
+        sheet.text(place, y, cut(text, wide - 10), colour=colour, anchor=anchor, weight=weight)
+        x += wide
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return number(float(value)) if _is_number(value) and not isinstance(value, int) else _said(value)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
+
+
+def _said(position: Any) -> str:
+    """A position in words."""
+    if position is None:
+        return "–"
+    if isinstance(position, datetime):
+        return f"{position:%Y-%m-%d %H:%M}"
+    if isinstance(position, date):
+        return position.isoformat()
+    return str(position)
+
+
+_KINDS: dict[str, Callable[[Sheet, Plot, float], None]] = {
+    "line": _lines, "area": _lines, "bar": _bars, "stacked": _stacked, "scatter": _scatter, "number": _number,
+    "table": _table,
+}  # fmt: skip
+_WORDS = {
+    "line": "Line chart", "area": "Area chart", "bar": "Bar chart", "stacked": "Stacked bar chart",
+    "scatter": "Scatter plot", "number": "A number", "table": "Table",
+}  # fmt: skip
