@@ -8,21 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from penstock.authoring import endpoints as serving
-from penstock.authoring.charts import Chart, Dashboard, Series, chart_of
-from penstock.authoring.endpoints import Endpoint
 from penstock.authoring.items import checked_forms
 from penstock.authoring.matching import ATTEMPTS, Matched, matched
 from penstock.authoring.notices import DEFAULT, Channel, Notice, notice
-from penstock.authoring.place import Place, here
+from penstock.authoring.place import Located, Place, here
 from penstock.authoring.privacy import Mark
 from penstock.authoring.rules import CheckSpec, check
+from penstock.authoring.showing import Showing
 from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step, from_function
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
 from penstock.authoring.triggers import Trigger, check_trigger, path_parts
-from penstock.errors import DefinitionError, PenstockError, StepError
-from penstock.model.summaries import Group
+from penstock.errors import DefinitionError, StepError
 from penstock.model.tables import Mode
 
 SOURCE = "source"
@@ -37,7 +34,7 @@ class Deduplication:
     columns: tuple[str, ...]
 
 
-class Pipeline:
+class Pipeline(Showing):
     """One pipeline: trigger, source, privacy, steps, checks, tables. A pipeline file holds one or more."""
 
     def __init__(
@@ -60,7 +57,7 @@ class Pipeline:
         on. `deduplicate` names columns: rows of one delivery that agree in all of them count once (their fate is
         `deduplicated`); without it nothing is ever dropped for being alike.
         """
-        self.name = name
+        super().__init__(name)
         self.place = here()
         self.trigger = trigger
         self.several = sources is not None or bool(source and source.reads_table)
@@ -76,10 +73,6 @@ class Pipeline:
         self.matches: list[Matched] = []
         self.normalizations: list[Normalization] = []
         self.loadings: list[Loading] = []
-        self.endpoints: list[Endpoint] = []
-        self.charts: list[Chart] = []
-        self.dashboards: list[Dashboard] = []
-        """Those of its file, when it is the first pipeline there."""
         self.notices: list[Notice] = []
         self.tracked: dict[str, str] = {}
         self._places: dict[str, Place] = {}
@@ -213,38 +206,6 @@ class Pipeline:
                     Loading(normalization.relation, name, targets, Mode.MERGE) for name in normalization.tables
                 )
 
-    def endpoint(
-        self,
-        path: str,
-        *,
-        table: str,
-        columns: Sequence[str] | Mapping[str, str],
-        parameters: Mapping[str, Any] | None = None,
-        order: str | Sequence[str] = (),
-        limit: int = 100,
-        destination: Target | None = None,
-        public: bool = False,
-        rate: str = "600/minute",
-        summary: str = "",
-    ) -> None:
-        """Serve a table's rows over HTTP: `GET /get?user=foo` gives those whose column `user` is `foo`.
-
-        `columns` are shown under their own names, or as a mapping of shown name to column. `parameters` maps names to
-        types (`str | None` may be left out). `order` names columns, with a minus sign for downwards; `limit` is the
-        size of a page. The rows come from `destination`, one of the table's (the first, when it is not named). Without
-        `public=True` a request needs an API key; `rate` is how often one asker may ask.
-        """
-        place = here()
-        with self._at(place):
-            shown = serving.columns_of(columns)
-            wanted, sort = serving.parameters_of(parameters or {}, shown), serving.sort_of(order, shown)
-            endpoint = Endpoint(
-                serving.checked_path(path), self.name, table, destination, wanted, shown, sort,
-                serving.limit_of(limit), public, serving.rate_of(rate), summary, place,
-            )  # fmt: skip
-            serving.distinct((*self.endpoints, endpoint))
-            self.endpoints.append(endpoint)
-
     def notify(self, *, to: Channel | Sequence[Channel], on: str | Sequence[str] = DEFAULT) -> None:
         """Tell people how runs end: `succeeded`, `failed` (every other end), or parts of it: `partial`, `suspended`,
         `dead`. `retrying` tells of each attempt that failed while another will follow, `late` of a missed deadline."""
@@ -258,49 +219,6 @@ class Pipeline:
         """
         with self._at(here()):
             self.tracked = checked_forms(forms, path_parts(self.trigger))
-
-    def chart(
-        self,
-        title: str,
-        *,
-        table: str,
-        kind: str = "line",
-        x: Group | str = "",
-        y: Series | Sequence[Series] | str = (),
-        by: str = "",
-        columns: Sequence[str] | Mapping[str, str] = (),
-        where: Mapping[str, object] | None = None,
-        tz: str = "",
-        span: str = "all",
-        between: tuple[str, str] | None = None,
-        at: str = "",
-        order: str | Sequence[str] = (),
-        limit: int = 5000,
-        unit: str = "",
-        caption: str = "",
-        width: int = 6,
-        destination: Target | None = None,
-    ) -> Chart:
-        """Declare a chart of a table: `chart("Revenue by hour", table="orders", x=ps.hour("ordered_at"),
-        y=ps.sum("total"), kind="bar")`.
-
-        Kinds: `line`, `area`, `bar`, `stacked`, `scatter` (`x` and `y` name columns), `table` (`columns`, or `x` and
-        `y`), `number` (`y` alone). `by` makes a series of each of a column's values. `where` maps columns to values
-        that they must equal. `tz` is the zone that instants are shown in. `span="day"` shows one day, the newest
-        unless a reader names another; `between` a part of each day; `at` names the column of times where `x` does not.
-        """
-        place = here()
-        with self._at(place):
-            options = {
-                "by": by, "columns": columns, "where": where or {}, "tz": tz, "span": span, "between": between,
-                "at": at, "order": order, "limit": limit, "unit": unit, "caption": caption, "width": width,
-                "destination": destination,
-            }  # fmt: skip
-            chart = chart_of(self.name, title, table, kind, x, y, options, place)
-            if any(known.key == chart.key for known in self.charts):
-                raise DefinitionError(f"chart {title!r} is declared twice", fix="give one of them another title")
-            self.charts.append(chart)
-        return chart
 
     # --- checking ------------------------------------------------------------------------------------------------
 
@@ -319,10 +237,7 @@ class Pipeline:
             self._known(loading.relation, f"a load reads {loading.relation!r}", self.place)
         for normalization in self.normalizations:
             self._known(normalization.relation, f"normalize reads {normalization.relation!r}", self.place)
-        for endpoint in self.endpoints:
-            self._check_read(f"endpoint {endpoint.path!r}", endpoint)
-        for chart in self.charts:
-            self._check_read(f"chart {chart.title!r}", chart)
+        self.check_shown(self.loadings)
         if not self.loadings:
             raise DefinitionError(
                 f"pipeline {self.name!r} loads nothing", at=str(self.place), fix="add load(…) or load_all(…)"
@@ -404,21 +319,6 @@ class Pipeline:
             if list(tables).index(ref) >= list(tables).index(name):
                 raise DefinitionError(f"table {name!r} stands before its parent {ref!r}", fix="declare parents first")
 
-    def _check_read(self, who: str, reader: Endpoint | Chart) -> None:
-        loading = next((item for item in self.loadings if item.table == reader.table), None)
-        if loading is None:
-            raise DefinitionError(
-                f"pipeline {self.name!r}: {who} reads the unknown table {reader.table!r}",
-                at=str(reader.place),
-                fix=_suggest(reader.table, [item.table for item in self.loadings]),
-            )
-        if reader.target is not None and reader.target not in loading.to:
-            raise DefinitionError(
-                f"pipeline {self.name!r}: {who} reads where {reader.table!r} is not loaded to",
-                at=str(reader.place),
-                fix="name one of the table's destinations, or leave destination out",
-            )
-
     def _known(self, name: str, what: str, place: Place) -> None:
         known = (*self.sources, *self.steps)
         if name not in known:
@@ -426,24 +326,8 @@ class Pipeline:
                 f"pipeline {self.name!r}: {what}, which does not exist", at=str(place), fix=_suggest(name, known)
             )
 
-    def _at(self, place: Place) -> _Located:
-        return _Located(self.name, place)
-
-
-class _Located:
-    """Gives an error that passes through it the pipeline and the place."""
-
-    def __init__(self, pipeline: str, place: Place) -> None:
-        self.pipeline, self.place = pipeline, place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, PenstockError):
-            error.at = error.at or str(self.place)
-            if self.pipeline not in error.what:
-                error.what = f"pipeline {self.pipeline!r}: {error.what}"
+    def _at(self, place: Place) -> Located:
+        return Located(self.name, place)
 
 
 def _sources(

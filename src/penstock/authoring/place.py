@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.errors import PenstockError
+
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
 
@@ -32,3 +34,19 @@ def shorten(file: str) -> str:
     """A path as its reader knows it: relative to the working folder where it lies below it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
+
+
+class Located:
+    """Gives an error that passes through it the pipeline and the place."""
+
+    def __init__(self, pipeline: str, place: Place) -> None:
+        self.pipeline, self.place = pipeline, place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, PenstockError):
+            error.at = error.at or str(self.place)
+            if self.pipeline not in error.what:
+                error.what = f"pipeline {self.pipeline!r}: {error.what}"
