@@ -51,7 +51,10 @@ def run(options: Namespace, out: Output) -> int:
             outcomes: Sequence[Outcome] = project.settle(fired.acceptances, hear) if fired else ()
             if addresses:
                 outcomes = project.run(pipeline, addresses, reload=options.reload, hard=options.hard, listener=hear)
-            runs = runs_of(outcomes) if addresses or fired else project.work_until_idle(hear, pipeline)
+            runs = runs_of(outcomes)
+            if not addresses:
+                # A firing finds nothing new where another one, which was killed, has taken it up: that waits, too.
+                runs += project.work_until_idle(hear, pipeline)
         seconds = time.monotonic() - began
         if fired:
             firing.tell(fired, out, seconds=seconds)
