@@ -9,6 +9,7 @@ from a whole slot (a wide step's) is `base` itself. The number is the same on ev
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 ROW = "_row"
 SLOT = "_slot"
@@ -28,6 +29,7 @@ def digest(*values: str) -> bytes:
     return hasher.digest()
 
 
+@lru_cache(maxsize=16_384)  # a run asks a dozen times for each of its thousands of slots
 def slot_base(pipeline: str, address: str) -> int:
     """The first row identity of a slot: the leading 62 bits of its digest (0 ≤ base < 2⁶²)."""
     return int.from_bytes(digest("slot", pipeline, address)[:8], "big") >> (64 - _BASE_BITS)
