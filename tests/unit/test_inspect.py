@@ -23,7 +23,7 @@ def lake(tmp_path: Path) -> Iterator[Inspection]:
             "COPY (SELECT * FROM (VALUES (1, TIMESTAMPTZ '2024-03-04 09:00:00+01'), (2, NULL), "
             f"(3, TIMESTAMPTZ '2024-03-04 10:00:00Z')) AS rows(id, sold_at)) TO '{file}' (FORMAT parquet)"
         )
-    inspection = Inspection({"sales": f"read_parquet('{file}')"}, [str(file)])
+    inspection = Inspection({"sales": f"read_parquet('{file}')"}, {"sales": [str(file)]})
     yield inspection
     inspection.close()
 

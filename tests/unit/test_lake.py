@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from penstock.adapters.lake import Lake
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table, dumped, loaded
 from penstock.adapters.lake.slots import FANOUT, Slots, due
-from penstock.errors import KeyCollision, SchemaConflict
+from penstock.errors import KeyCollision, SchemaConflict, UnknownName
 from penstock.model.loads import Holder, Record
 from penstock.model.slots import Kind
 from penstock.model.tables import Mode, TableSpec
@@ -246,3 +246,95 @@ def test_a_slot_may_be_delivered_again_where_it_is(sender):
     slots.add(Record("z", 1, 1, unit.base + unit.span - 1, 5))
     with pytest.raises(KeyCollision):
         slots.refuse_crossing("shop", [unit])
+
+
+# --- versions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(lake, sender):
+    """A lake in its third version."""
+    for number, text in enumerate("xyz", 1):
+        say(lake, sender, "a", number, text)
+    return lake
+
+
+def test_every_kept_version_can_be_read(three):
+    found = []
+    for version in three.versions("shop"):
+        with three.reading("shop", version.number) as snapshot:
+            found += read(Path(snapshot.files["log"][0]).parent)
+    assert found == ["x", "y", "z"]
+
+
+def test_an_older_version_can_be_brought_back(three, curated):
+    assert three.show("shop", 1) == (3, 1)
+    assert read(curated / "log" / "current") == ["x"]
+    assert [(item.number, item.published, item.newest) for item in three.versions("shop")] == [
+        (1, True, False),
+        (2, False, False),
+        (3, False, True),
+    ]
+
+
+def test_what_is_loaded_does_not_change_when_a_version_is_brought_back(three, sender):
+    before = list(three.holdings("shop", ["log"]))
+    three.show("shop", 1)
+    assert list(three.holdings("shop", ["log"])) == before
+    assert say(three, sender, "a", 3, "late").stale
+
+
+def test_loads_go_on_unseen_until_the_newest_is_published_again(three, curated, sender):
+    three.show("shop", 1)
+    say(three, sender, "b", 1, "new")
+    assert read(curated / "log" / "current") == ["x"]
+    assert three.show("shop") == (1, 4)
+    assert read(curated / "log" / "current") == ["new", "z"]
+    say(three, sender, "b", 2, "newer")
+    assert read(curated / "log" / "current") == ["newer", "z"]
+
+
+def test_the_newest_by_its_number_is_the_newest(three, curated, sender):
+    three.show("shop", 2)
+    three.show("shop", 3)
+    say(three, sender, "b", 1, "new")
+    assert read(curated / "log" / "current") == ["new", "z"]
+
+
+def test_a_version_that_was_brought_back_is_not_collected(curated, sender):
+    lake = Lake(curated, grace=AT_ONCE, keep=2)
+    say(lake, sender, "a", 1, "x")
+    say(lake, sender, "a", 2, "y")
+    lake.show("shop", 1)
+    for number in range(3, 8):
+        say(lake, sender, "a", number, str(number))
+    assert snapshots(curated) == [1, 6, 7]
+    lake.show("shop")
+    say(lake, sender, "a", 8, "8")
+    assert snapshots(curated) == [7, 8]
+    lake.close()
+
+
+def test_a_version_that_is_not_kept_cannot_be_brought_back(three):
+    with pytest.raises(UnknownName, match="version 9"):
+        three.show("shop", 9)
+
+
+def test_a_pipeline_that_has_published_nothing_has_no_versions(lake):
+    assert lake.versions("shop") == []
+    with pytest.raises(UnknownName, match="nothing yet"):
+        lake.show("shop")
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_bringing_back_can_be_cut_off_anywhere(three, curated, sender, cut):
+    home = curated / ".snapshots" / "shop"
+    (home / "newest").symlink_to("3")
+    if cut == "after":
+        three.show("shop", 1)
+        (home / "current").unlink()
+        (home / "current").symlink_to("3")
+    say(three, sender, "b", 1, "new")
+    say(three, sender, "c", 1, "newer")
+    assert read(curated / "log" / "current") == ["new", "newer", "z"]
+    assert len(list(three.holdings("shop", ["log"]))) == 3

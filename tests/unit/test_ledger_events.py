@@ -53,6 +53,7 @@ def told():
     due = Readiness("covid", (), (Need("cases"), Need("recoveries")), deadline=LEASE)
     clerk.ledger.mark([Mark(due, {}, Member("cases", "landing/a.csv", content("A")))], clerk.now)
     clerk.ledger.remind([due], clerk.now + LEASE)
+    clerk.ledger.shown("cafe", 1, clerk.now, before=2, newest=2, by="publish")
     fire(Keeper(clerk.ledger))
     return clerk.ledger.events()
 

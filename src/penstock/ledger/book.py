@@ -202,6 +202,11 @@ class Book(Outbox, Schedules, Ledger):
             after = transitions.settle(before, given_up, Standing.DROPPED)
             return turn(pages, before, after, now, changes.of_run("dropped", after, now, by=by))
 
+    def shown(self, pipeline: str, version: int, now: datetime, *, before: int, newest: int, by: str) -> None:
+        with self._store.writing() as pages:
+            told = {"version": version, "before": before, "newest": newest, "by": by}
+            pages.record([Event("version.published", pipeline, pipeline, now, told)])
+
     # --- the record ----------------------------------------------------------------------------------------------
 
     def current(self, slot: Slot) -> Generation | None:

@@ -42,6 +42,7 @@ TYPES = (
     "run.redriven",
     "run.dropped",
     "table.published",
+    "version.published",
     "readiness.overdue",
     "schedule.enabled",
     "schedule.disabled",

@@ -372,5 +372,13 @@ class Almanac(Calendar, Protocol):
         ...
 
 
-class Ledger(Intake, Marks, Claims, Outbox, Almanac, Record, Protocol):
+class Versions(Protocol):
+    """Which version of a pipeline's tables readers see."""
+
+    def shown(self, pipeline: str, version: int, now: datetime, *, before: int, newest: int, by: str) -> None:
+        """A person has published one version in place of another. It changes nothing of what is loaded."""
+        ...
+
+
+class Ledger(Intake, Marks, Claims, Outbox, Almanac, Versions, Record, Protocol):
     """The whole record."""

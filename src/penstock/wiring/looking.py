@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from penstock.authoring.endpoints import Endpoint
 from penstock.errors import UnknownName, nearest
@@ -19,7 +19,10 @@ from penstock.runtime.reconcile import (
     compare_members,
     unfinished,
 )
-from penstock.wiring.parts import Parts
+from penstock.wiring.versions import Versions
+
+if TYPE_CHECKING:
+    from penstock.adapters.duckdb.inspect import Inspection, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Origin:
     """The name of the source, of a delivery with several; `slot` is its file then."""
 
 
-class Looking(Parts):
+class Looking(Versions):
     """What a project can be asked."""
 
     def verify(self, pipeline: str = "") -> list[Difference]:
@@ -86,21 +89,33 @@ class Looking(Parts):
         bringing = [item for item in loaded if item.kind is not Kind.PATCH or line in item.lines]
         return bringing[-1].number if bringing else 0
 
-    def query(self, sql: str, destination: str = "") -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """SQL over a destination's tables: the lake by default, or the only one there is."""
+    def query(
+        self, sql: str, destination: str = "", *, version: tuple[str, int] | None = None
+    ) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
+        """SQL over a destination's tables: the lake by default, or the only one there is.
+
+        `version` names a pipeline and the version in which its tables are read.
+        """
         name = destination or next((key for key in self.destinations if key.startswith("lake:")), "")
         name = name or next(iter(self.destinations), "")
         if name not in self.destinations:
             raise UnknownName(f"there is no destination {name!r}", fix=nearest(name, self.destinations))
         chosen = self.destinations[name]
-        if not name.startswith("lake:"):
+        if not name.startswith("lake:") and version is None:
             return _columns_and_rows(chosen.rows(sql))  # type: ignore[attr-defined]
+        return self._inspection(version).query(sql)
+
+    def explain(self, sql: str, *, version: tuple[str, int] | None = None) -> Reading:
+        """Run SQL over the lake's tables for what it reads: see `penstock.adapters.duckdb.inspect.Reading`."""
+        return self._inspection(version).explain(sql)
+
+    def _inspection(self, version: tuple[str, int] | None) -> Inspection:
         from penstock.adapters.duckdb.inspect import Inspection
 
-        relations, files = self._published(name)
+        relations, files = self._published(version)
         inspection = Inspection(relations, files)
         self._stack.callback(inspection.close)
-        return inspection.query(sql)
+        return inspection
 
     def decryptor(self) -> Callable[[object], str]:
         """What opens values of columns marked `encrypt()`, for whoever holds the keys. Raises `MissingSecret`."""
@@ -109,14 +124,17 @@ class Looking(Parts):
 
         return decryptor(privacy_keys(self.secrets).keys)
 
-    def _published(self, name: str) -> tuple[dict[str, str], list[str]]:
-        """Every table of a lake as a relation of SQL, and the files behind them, which stay until all is closed."""
+    def _published(self, version: tuple[str, int] | None) -> tuple[dict[str, str], dict[str, Sequence[str]]]:
+        """Every table of the lake as a relation of SQL, and the files behind each, which stay until all is closed."""
         relations: dict[str, str] = {}
-        files: list[str] = []
-        for pipeline in self.pipelines:
-            snapshot = self._stack.enter_context(self.destinations[name].reading(pipeline))  # type: ignore[attr-defined]
+        files: dict[str, Sequence[str]] = {}
+        if version is not None:
+            self.lake_of(version[0])
+        for pipeline, lake in self.lakes.items():
+            number = version[1] if version is not None and version[0] == pipeline else 0
+            snapshot = self._stack.enter_context(lake.reading(pipeline, number))
             relations |= snapshot.relations
-            files += (file for paths in snapshot.files.values() for file in paths)
+            files |= snapshot.files
         return relations, files
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,14 +20,33 @@ _READING = ("SELECT", "EXPLAIN", "MULTI")
 """Statements that change nothing; DuckDB reads WITH, FROM, VALUES, SHOW and DESCRIBE as SELECT, PIVOT as MULTI."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a query has read, of how much there is in the tables that it names."""
+
+    tables: tuple[str, ...]
+    files_read: int
+    files: int
+    row_groups_read: int
+    row_groups: int
+    """Of the files that were read."""
+    bytes_read: int
+    """Footers included; pages come with what lies beside them."""
+    bytes: int
+    rows_read: int
+    rows: int
+    """How many rows were found."""
+
+
 class Inspection:
     """A connection over published Parquet files, with nothing else within reach."""
 
-    def __init__(self, relations: Mapping[str, str], files: Iterable[str]) -> None:
-        """`relations` maps each table to SQL that reads it from some of the files."""
+    def __init__(self, relations: Mapping[str, str], files: Mapping[str, Sequence[str]]) -> None:
+        """`relations` maps each table to SQL that reads it from its `files`."""
+        self._files = files
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
-        folders = {file.rsplit("/", 1)[0] for file in files}
+        folders = {file.rsplit("/", 1)[0] for paths in files.values() for file in paths}
         for name, relation in relations.items():
             self.connection.execute(f"CREATE VIEW {quote_identifier(name)} AS FROM {relation}")
         allowed = ", ".join(quote_literal(f"{folder}/") for folder in sorted(folders))
@@ -35,9 +57,7 @@ class Inspection:
     def query(self, sql: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
         """Column names and rows of one query. The engine's message is the author's own SQL: it may be shown."""
         try:
-            kinds = [statement.type.name for statement in self.connection.extract_statements(sql)]
-            if len(kinds) != 1 or kinds[0] not in _READING:
-                raise UsageError("a query is one SELECT", why="the tables are published by runs alone")
+            self._check(sql)
             cursor = self.connection.execute(sql)
             columns = [(str(column[0]), str(column[1])) for column in cursor.description or ()]
             instants = [place for place, (_, kind) in enumerate(columns) if kind == _INSTANT]
@@ -47,8 +67,64 @@ class Inspection:
             raise UsageError("the query cannot be run", why=str(error)) from None
         return [name for name, _ in columns], _rows(cursor, instants)
 
+    def explain(self, sql: str) -> Reading:
+        """Run one query for what it reads. The rows themselves are not returned."""
+        try:
+            self._check(sql)
+            told = self.connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0][0]
+            tables = tuple(sorted({*_named(json.loads(told))} & self._files.keys()))
+            profile = self.connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}").fetchall()[0][1]
+        except duckdb.Error as error:
+            raise UsageError("the query cannot be run", why=str(error)) from None
+        return _reading(json.loads(profile), tables, [file for name in tables for file in self._files[name]])
+
+    def _check(self, sql: str) -> None:
+        kinds = [statement.type.name for statement in self.connection.extract_statements(sql)]
+        if len(kinds) != 1 or kinds[0] not in _READING:
+            raise UsageError("a query is one SELECT", why="the tables are published by runs alone")
+
     def close(self) -> None:
         self.connection.close()
+
+
+def _reading(profile: Mapping[str, Any], tables: tuple[str, ...], files: Sequence[str]) -> Reading:
+    scans = [found for root in profile["operator"] for found in _scans(root)]
+    query = profile["query"]
+    return Reading(
+        tables,
+        sum(int(scan.get("Total Files Read", 0)) for scan in scans),
+        len(files),
+        query["total_row_groups_scanned"],
+        query["total_row_groups_to_scan"],
+        profile["io"]["total_bytes_read"],
+        sum(Path(file).stat().st_size for file in files),
+        query["total_rows_scanned"],
+        _found(profile["operator"]),
+    )
+
+
+def _named(node: object) -> Iterator[str]:
+    """The tables that a parsed query names, wherever it does."""
+    if isinstance(node, dict) and node.get("type") == "BASE_TABLE":
+        yield str(node["table_name"]).lower()
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _named(part)
+
+
+def _scans(operator: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What is told of every operator that reads files."""
+    if operator["type"] == "TABLE_SCAN":
+        yield operator["extra_info"]
+    for child in operator.get("children", ()):
+        yield from _scans(child)
+
+
+def _found(operators: Sequence[Mapping[str, Any]]) -> int:
+    """The rows of the first operator below what collects and explains them."""
+    operator = operators[0]
+    while operator["type"] in ("RESULT_COLLECTOR", "EXPLAIN_ANALYZE"):
+        operator = operator["children"][0]
+    return int(operator["intermediate_rows"])
 
 
 def _in_utc(sql: str, width: int, instants: Sequence[int]) -> str:

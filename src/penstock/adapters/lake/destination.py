@@ -15,9 +15,10 @@ from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
 from penstock.adapters.lake.pages import Pages
 from penstock.adapters.lake.scribe import Shelf, scan
 from penstock.adapters.lake.slots import Slots, read
-from penstock.adapters.lake.snapshots import SLOTS, Ground, Retention
+from penstock.adapters.lake.snapshots import CURRENT, NEWEST, SLOTS, Ground, Retention
 from penstock.adapters.staged import Reader
 from penstock.compile.sql import quote_identifier
+from penstock.errors import UnknownName
 from penstock.model.loads import Verdict, judge
 from penstock.model.lookups import Lookup, Page
 from penstock.model.slots import Slot
@@ -39,6 +40,23 @@ class Snapshot:
     """The Parquet files of each table."""
     relations: Mapping[str, str]
     """Each table as a relation for DuckDB's SQL, partition columns with their types included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One kept version of a pipeline's tables."""
+
+    pipeline: str
+    number: int
+    published_at: datetime | None
+    token: str
+    """The run and attempt that made it."""
+    published: bool
+    """Whether readers see it."""
+    newest: bool
+    """Whether loads build on it."""
+    rows: Mapping[str, int]
+    """By table."""
 
 
 class Lake:
@@ -74,7 +92,7 @@ class Lake:
         `DestinationError`; in each case the published snapshot stays the one it was.
         """
         with self._turn, self._ground.locked(load.pipeline):
-            before = self._ground.current(load.pipeline)
+            before = self._ground.current(load.pipeline, NEWEST)
             slots = self._slots(before)
             slots.refuse_crossing(load.pipeline, load.units)
             verdict = judge(load, slots.records)
@@ -92,7 +110,7 @@ class Lake:
 
     def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
         """See `penstock.runtime.ports.Destination`."""
-        with self._turn, self._ground.leased(pipeline) as manifest:
+        with self._turn, self._ground.leased(pipeline, NEWEST) as manifest:
             found, records = manifest.tables.get(table), self._slots(manifest).records
             if found is None:
                 raise absent(table)
@@ -109,12 +127,12 @@ class Lake:
 
         A shared table's rows are the contributions of a slot whose key is visible.
         """
-        with self._turn, self._ground.leased(pipeline) as manifest:
+        with self._turn, self._ground.leased(pipeline, NEWEST) as manifest:
             return list(self._holdings(manifest, tables))
 
     def slot_of(self, pipeline: str, row: int) -> tuple[str, int] | None:
         """The slot address and base of a row identity, or None."""
-        with self._turn, self._ground.leased(pipeline) as manifest:
+        with self._turn, self._ground.leased(pipeline, NEWEST) as manifest:
             record = self._slots(manifest).of(row)
         return (record.slot, record.base) if record else None
 
@@ -137,9 +155,14 @@ class Lake:
             return self._pages.summarize(summary, table.columns, relation)
 
     @contextmanager
-    def reading(self, pipeline: str) -> Iterator[Snapshot]:
-        """The published snapshot; its files stay for as long as the block lasts."""
-        with self._ground.leased(pipeline) as manifest:
+    def reading(self, pipeline: str, version: int = 0) -> Iterator[Snapshot]:
+        """The published snapshot, or an older version; its files stay for as long as the block lasts.
+
+        Raises `UnknownName` for a version that is not kept.
+        """
+        with self._ground.leased(pipeline, str(version) if version else CURRENT) as manifest:
+            if manifest.number != version > 0:
+                raise self._gone(pipeline, version)
             files = {name: tuple(self._paths(manifest, name, t.files)) for name, t in manifest.tables.items()}
             relations = {name: self._scan(manifest, shown(t), t.files) for name, t in manifest.tables.items()}
             yield Snapshot(manifest.number, files, relations)
@@ -149,10 +172,39 @@ class Lake:
         with self.reading(pipeline) as snapshot:
             return snapshot.files
 
+    def versions(self, pipeline: str) -> list[Version]:
+        """The snapshots that are kept, oldest first."""
+        newest = self._ground.current(pipeline, NEWEST).number
+        published = self._ground.brought_back(pipeline) or newest
+        found = (self._ground.current(pipeline, str(number)) for number in self._ground.numbers(pipeline))
+        # Number 0: collected between two looks.
+        return [_version(manifest, published, newest) for manifest in found if manifest.number]
+
+    def show(self, pipeline: str, version: int = 0) -> tuple[int, int]:
+        """Publish an older version in place of the newest, or (0) the newest again; what is loaded stays as it is.
+
+        Returns the versions that were published before and are now. Raises `UnknownName` for one that is not kept.
+        """
+        with self._turn, self._ground.locked(pipeline):
+            newest = self._ground.current(pipeline, NEWEST).number
+            before = self._ground.brought_back(pipeline) or newest
+            if not newest or (version and version not in self._ground.numbers(pipeline)):
+                raise self._gone(pipeline, version)
+            self._ground.show(pipeline, version or newest)
+            return before, version or newest
+
+    def _gone(self, pipeline: str, version: int) -> UnknownName:
+        kept = ", ".join(map(str, self._ground.numbers(pipeline)))
+        what = f"version {version} of the pipeline {pipeline!r} is not kept" if version else ""
+        return UnknownName(
+            what or f"the pipeline {pipeline!r} has published nothing yet",
+            fix=f"kept are {kept}" if kept else f"penstock run {pipeline}",
+        )
+
     def collect(self, pipeline: str, *, grace: timedelta | None = None, keep: int = 1) -> None:
         """Remove replaced snapshots now, by default those whose grace period is over."""
         with self._turn, self._ground.locked(pipeline):
-            manifest = self._ground.current(pipeline)
+            manifest = self._ground.current(pipeline, NEWEST)
             retention = Retention(self._retention.grace if grace is None else grace, keep, manifest.number)
             self._ground.collect(manifest, datetime.now(UTC), retention)
 
@@ -211,6 +263,13 @@ class Lake:
     def _scan(self, manifest: Manifest, shelf: Shelf, files: Iterable[DataFile]) -> str:
         filled = [file for file in files if file.rows]
         return scan(self._paths(manifest, shelf.relation, filled), shelf)
+
+
+def _version(manifest: Manifest, published: int, newest: int) -> Version:
+    number = manifest.number
+    rows = {name: sum(file.rows for file in table.files) for name, table in manifest.tables.items()}
+    shown, last = number == published, number == newest
+    return Version(manifest.pipeline, number, manifest.published_at, manifest.token, shown, last, rows)
 
 
 def _loaded(verdict: Verdict, slots: Slots, brought: Mapping[tuple[str, str], int]) -> Loaded:

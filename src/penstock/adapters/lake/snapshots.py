@@ -2,12 +2,20 @@
 
     curated/<table>/current                       → ../.snapshots/<pipeline>/current/<table>
     curated/.snapshots/<pipeline>/current         → 17
+    curated/.snapshots/<pipeline>/newest          → 19      only while an older version is published
     curated/.snapshots/<pipeline>/17/.manifest.json
     curated/.snapshots/<pipeline>/17/<table>/*.parquet
 
 A data file has one name in each snapshot that it belongs to, and is gone when the last of them is collected: there is
 nothing to count. A load builds the snapshot with the next number; what a crash leaves stands in that place and is
 swept by the next load.
+
+Loads build on `newest`, readers follow `current`: two names for one snapshot, except while a person has brought an
+older version back. Two other ways were weighed. Swinging the one link back would make the next load build on the old
+snapshot: what was loaded since would be gone from the destination, while the ledger says that it is there. A generation
+for each slot that differs would keep one link, but has to load again what the landing zone may not hold any more, and
+the feed's next file would publish what the person has just taken back. So nothing is undone: what is accepted stays
+loaded, exactly once, and only what is shown is chosen.
 """
 
 from __future__ import annotations
@@ -29,6 +37,7 @@ from penstock.model.shapes import taken
 
 SNAPSHOTS = ".snapshots"
 CURRENT = "current"
+NEWEST = "newest"
 MANIFEST = ".manifest.json"
 SLOTS = ".slots"
 
@@ -79,21 +88,39 @@ class Ground:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def current(self, pipeline: str) -> Manifest:
-        """The published snapshot; number 0 where nothing has been published."""
+    def current(self, pipeline: str, link: str = CURRENT) -> Manifest:
+        """The published snapshot, the `NEWEST`, or one by its number; number 0 where there is none."""
+        if link != NEWEST:
+            return self._manifest(pipeline, link)
+        newest = self.home(pipeline) / NEWEST
+        while True:
+            apart = newest.is_symlink()
+            manifest = self._manifest(pipeline, NEWEST if apart else CURRENT)
+            # A person may bring a version back, or let go of it, between two looks.
+            if newest.is_symlink() is apart:
+                return manifest
+
+    def _manifest(self, pipeline: str, link: str) -> Manifest:
         try:
             with storage("the lake's manifest cannot be read"):
-                return loaded((self.home(pipeline) / CURRENT / MANIFEST).read_text(encoding="utf-8"))
+                return loaded((self.home(pipeline) / link / MANIFEST).read_text(encoding="utf-8"))
         except StorageUnavailable as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return Manifest(pipeline)
             raise
 
+    def numbers(self, pipeline: str) -> list[int]:
+        """The snapshots that are kept, in order."""
+        home, newest = self.home(pipeline), self.current(pipeline, NEWEST).number
+        with storage("the lake's folder cannot be read"):
+            found = [int(path.name) for path in home.iterdir() if path.name.isdigit()] if newest else []
+        return sorted(number for number in found if number <= newest)
+
     @contextmanager
-    def leased(self, pipeline: str) -> Iterator[Manifest]:
-        """The published snapshot, kept from being collected meanwhile, however long that is."""
+    def leased(self, pipeline: str, link: str = CURRENT) -> Iterator[Manifest]:
+        """A snapshot, by default the published one, kept from being collected meanwhile, however long that is."""
         while True:
-            manifest = self.current(pipeline)
+            manifest = self.current(pipeline, link)
             if not manifest.number:
                 yield manifest
                 return
@@ -126,33 +153,69 @@ class Ground:
             raise taken(table, Path(there).parts[2] if len(Path(there).parts) > 2 else "")
 
     def publish(self, manifest: Manifest) -> None:
-        """The commit: one rename."""
+        """The commit: one rename. While an older version is published, readers go on seeing that."""
         home = self.home(manifest.pipeline)
-        following = home / f".{CURRENT}"
         with storage("the lake's snapshot cannot be published"):
-            following.unlink(missing_ok=True)
-            following.symlink_to(str(manifest.number))
-            point("lake.before_flip")
-            following.replace(home / CURRENT)
-            point("lake.after_flip")
-            persist(home)
+            if self.brought_back(manifest.pipeline):
+                self._lead(manifest.pipeline, NEWEST, manifest.number)
+                return
+            if (home / NEWEST).is_symlink():
+                # Left by a `show` that was cut off, it leads where `current` does, and must not when that moves on.
+                _dropped(home / NEWEST)
+            self._lead(manifest.pipeline, CURRENT, manifest.number)
+
+    def brought_back(self, pipeline: str) -> int:
+        """The older version that is published in place of the newest, or 0."""
+        home = self.home(pipeline)
+        with suppress(FileNotFoundError):
+            newest, number = (home / NEWEST).readlink().name, (home / CURRENT).readlink().name
+            return int(number) if number != newest else 0
+        return 0
+
+    def show(self, pipeline: str, number: int) -> None:
+        """Publish a version that is kept; with the newest, every later one is published again as it comes.
+
+        Both links lead to the newest in between: wherever this is cut off, nothing is brought back, or all of it.
+        """
+        home, newest = self.home(pipeline), self.current(pipeline, NEWEST).number
+        with storage("the lake's snapshot cannot be published"):
+            if number != newest:
+                self._lead(pipeline, NEWEST, newest)
+            self._lead(pipeline, CURRENT, number)
+            if number == newest:
+                _dropped(home / NEWEST)
+
+    def _lead(self, pipeline: str, name: str, number: int) -> None:
+        home = self.home(pipeline)
+        following = home / f".{name}"
+        following.unlink(missing_ok=True)
+        following.symlink_to(str(number))
+        point("lake.before_flip")
+        following.replace(home / name)
+        point("lake.after_flip")
+        persist(home)
 
     def collect(self, manifest: Manifest, now: datetime, retention: Retention) -> None:
-        """Remove snapshots that have been replaced for longer than the grace period, up to the first leased one."""
-        home = self.home(manifest.pipeline)
+        """Remove snapshots that have been replaced for longer than the grace period, up to the first leased one.
+
+        One that was brought back stays.
+        """
+        home, shown = self.home(manifest.pipeline), self.brought_back(manifest.pipeline)
         first = self.oldest(manifest)
+        if first == shown:
+            first = self.oldest(manifest, first + 1)
         for number in range(first, min(manifest.number - retention.keep + 1, first + retention.at_once)):
             with suppress(FileNotFoundError):
                 replaced = (home / str(number + 1) / MANIFEST).stat().st_mtime
                 if now.timestamp() - replaced < retention.grace.total_seconds():
                     return
-            if not _removed(home / str(number)):
+            if number == shown or not _removed(home / str(number)):
                 return
             point("lake.collected")
 
-    def oldest(self, manifest: Manifest) -> int:
-        """The lowest number that is still kept."""
-        number = manifest.oldest
+    def oldest(self, manifest: Manifest, since: int = 0) -> int:
+        """The lowest number that is still kept, of those since one."""
+        number = since or manifest.oldest
         while number < manifest.number and not (self.home(manifest.pipeline) / str(number)).exists():
             number += 1
         return number
@@ -235,6 +298,11 @@ def persist(path: Path | str, sync: Callable[[int], None] = os.fsync) -> None:
         sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _dropped(link: Path) -> None:
+    link.unlink(missing_ok=True)
+    persist(link.parent)
 
 
 def _removed(snapshot: Path) -> bool:

@@ -256,6 +256,9 @@ class RemoteLedger(RemoteSchedules, Ledger):
     def redrive(self, run: str, now: datetime, *, by: str) -> Run:
         return self._ask(Ledger.redrive, run, now, by=by)
 
+    def shown(self, pipeline: str, version: int, now: datetime, *, before: int, newest: int, by: str) -> None:
+        self._ask(Ledger.shown, pipeline, version, now, before=before, newest=newest, by=by)
+
     def noted(self) -> int:
         return self._ask(Ledger.noted)
 

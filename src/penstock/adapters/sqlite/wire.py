@@ -43,11 +43,13 @@ WRITES = frozenset(
         "accept", "mark", "remind", "claim", "renew", "bury", "halfway", "prepared", "loaded", "published", "completed",
         "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent",
         "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired", "firing_failed",
-        "bury_firings",
+        "bury_firings", "shown",
     }
 )  # fmt: skip
 
-MEMORABLE = frozenset({"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed"})
+MEMORABLE = frozenset(
+    {"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown"}
+)
 """Writes that have nothing to be known by when they are asked for again."""
 
 

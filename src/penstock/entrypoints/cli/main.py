@@ -84,6 +84,12 @@ VERBS = {
         "let a pipeline catch up on what was loaded before it was declared",
         ("penstock backfill taxes", "penstock backfill taxes 20220201..20220228 --yes"),
     ),
+    "publish": Verb(
+        "Run",
+        "publish",
+        "versions of the lake's tables: list, bring one back",
+        ("penstock publish taxis", "penstock publish taxis 17", "penstock publish taxis newest"),
+    ),
     "schedule": Verb(
         "Run",
         "schedule",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from penstock.entrypoints.cli.output import Output
 from penstock.errors import PenstockError, UsageError
 
 if TYPE_CHECKING:
+    from penstock.adapters.duckdb.inspect import Reading
     from penstock.wiring.local import Project
 
 SHOWN_ROWS = 200
@@ -33,6 +35,8 @@ def arguments_query(parser: ArgumentParser) -> None:
         default=[],
         help="read a column of the result back that is marked ps.encrypt(); may be said again for another",
     )
+    parser.add_argument("--version", metavar="PIPELINE@NUMBER", help="read its tables as they were in that version")
+    parser.add_argument("--explain", action="store_true", help="print what the query reads, in place of its rows")
     parser.add_argument("--csv", action="store_true", help="print CSV")
     parser.add_argument(
         "--limit", type=int, default=SHOWN_ROWS, help=f"rows of the table that is shown (default {SHOWN_ROWS}, 0: all)"
@@ -46,7 +50,11 @@ def query(options: Namespace, out: Output) -> int:
     """Print what a query finds: a table, CSV, or one JSON object a row."""
     sql = _text(options)
     with project_of(options) as project:
-        columns, rows = project.query(sql, _destination(project, options.destination))
+        version = project.version_named(options.version) if options.version else None
+        if options.explain:
+            _explained(project.explain(sql, version=version), out)
+            return 0
+        columns, rows = project.query(sql, _destination(project, options.destination), version=version)
         if options.decrypt:
             rows = _decrypted(columns, rows, options.decrypt, project.decryptor())
         if options.chart or options.out:
@@ -68,6 +76,16 @@ def _chart(columns: Sequence[str], rows: list[tuple[Any, ...]], options: Namespa
         raise UsageError("a chart has a kind and a file", fix="--chart bar --out FILE.svg")
     kind = one_of("kind of chart", options.chart, KINDS)
     draw(plot_of_rows(options.title or ", ".join(columns[1:]), kind, columns, rows), options, out)
+
+
+def _explained(read: Reading, out: Output) -> None:
+    """What a query reads, of how much."""
+    out.record(asdict(read))
+    out.say(f"tables      {', '.join(read.tables) or 'none'}")
+    out.say(f"files       {read.files_read:,} of {read.files:,} read")
+    out.say(f"bytes       {read.bytes_read:,} of {read.bytes:,} read")
+    out.say(f"row groups  {read.row_groups_read:,} of {read.row_groups:,} in these files read")
+    out.say(f"rows        {read.rows_read:,} read, {read.rows:,} found")
 
 
 def _decrypted(
