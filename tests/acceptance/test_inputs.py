@@ -231,3 +231,40 @@ last.load("z", to=ps.lake())
 def test_a_table_becomes_ready_and_does_not_arrive(place):
     with pytest.raises(TriggerError, match="becomes ready"):
         read(place, LATER.replace('ps.ready(by=["country", "day"])', "ps.manual()"))
+
+
+# --- fixtures ----------------------------------------------------------------------------------------------------
+
+
+def test_fixtures_of_a_key_are_tried_together(place):
+    place.write("fixtures/us/cases_1.csv", CASES)
+    place.write("fixtures/us/recoveries_1.csv", RECOVERIES)
+    code, records = place.run("test")
+    (trial, finished) = records
+    assert (code, trial["file"], trial["rows"]["read"], finished["passed"]) == (0, "key/country=us/day=1", 4, 1)
+
+
+def test_a_key_that_lacks_a_fixture_fails_its_trial(place):
+    place.write("fixtures/us/cases_1.csv", CASES)
+    code, records = place.run("test")
+    assert code == 1
+    assert "lacks recoveries" in records[0]["error"]["message"]
+
+
+# --- deadlines ---------------------------------------------------------------------------------------------------
+
+
+def test_a_rescan_reports_what_is_late_once(place, caplog):
+    from datetime import timedelta
+
+    place.write("pipelines/covid.py", COVID.replace("    trigger=ps.upload(", '    trigger=ps.upload(deadline="6h", '))
+    place.write("landing/us/cases_1.csv", CASES)
+    place.run("run")
+    with open_project(place.folder) as project:
+        later = project.clock() + timedelta(hours=6)
+        project.clock = lambda: later
+        for _ in range(2):
+            project.intake.rescan()
+        late = [event for event in project.ledger.events() if event.type == "readiness.overdue"]
+    assert [event.data["missing"] for event in late] == [["recoveries"]]
+    assert "lacks recoveries" in caplog.text

@@ -15,12 +15,12 @@ from penstock.authoring.place import Located, Place, here
 from penstock.authoring.privacy import Mark
 from penstock.authoring.rules import CheckSpec, check
 from penstock.authoring.showing import Showing
-from penstock.authoring.sources import Source
+from penstock.authoring.sources import ColumnType, Source
 from penstock.authoring.steps import Step, from_function
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
 from penstock.authoring.triggers import Trigger, check_trigger, path_parts
 from penstock.errors import DefinitionError, StepError
-from penstock.model.tables import Mode
+from penstock.model.tables import Mode, Reference
 
 SOURCE = "source"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -47,11 +47,13 @@ class Pipeline(Showing):
         privacy: Mapping[str, Any] | None = None,
         hard: bool = False,
         deduplicate: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+        parts: Mapping[str, str] | None = None,
     ) -> None:
         """Declare a pipeline.
 
         It has one `source`, which steps call by that word, or several `sources` by name: then `privacy` and
-        `deduplicate` name the source first (`privacy={"cases": {"name": ps.drop()}}`).
+        `deduplicate` name the source first (`privacy={"cases": {"name": ps.drop()}}`). `parts` names captured parts of
+        the path that become columns of every source, with their types: `parts={"branch": "VARCHAR", "day": "DATE"}`.
 
         `hard=True` suspends a run in which a `quarantine` check fails; otherwise the rows go aside and the run goes
         on. `deduplicate` names columns: rows of one delivery that agree in all of them count once (their fate is
@@ -64,6 +66,8 @@ class Pipeline(Showing):
         """Whether a generation is a vector: several sources, or rows of a table."""
         self.sources = _sources(name, source, sources, self.place)
         self.privacy: dict[str, dict[str, Mark]] = self._by_source(privacy or {})
+        self.parts = {name: ColumnType.parse(text, name) for name, text in (parts or {}).items()}
+        """Parts of the path that become columns; a date is captured as a date, so that no format is needed here."""
         self.hard = hard
         self.deduplications: dict[str, Deduplication] = {
             origin: Deduplication(tuple(columns)) for origin, columns in self._by_source(deduplicate or {}).items()
@@ -174,8 +178,13 @@ class Pipeline(Showing):
         order: str = "",
         conflict: str = "latest",
         partition_by: Sequence[str] = (),
+        references: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Load a step's relation as a table. `merge` needs a `key`; `partition` needs `partition_by`."""
+        """Load a step's relation as a table. `merge` needs a `key`; `partition` needs `partition_by`.
+
+        `references={"clients": ["client_id"]}` says that these columns are the key of another merged table of this
+        pipeline, which is loaded before this one: a foreign key where the destination keeps them.
+        """
         place = here()
         with self._at(place):
             disposition = _mode(mode)
@@ -187,11 +196,29 @@ class Pipeline(Showing):
                 )
             self._check_table_name(table or relation, place)
             targets = (to,) if isinstance(to, Target) else tuple(to)
+            referred = tuple(self._reference(name, tuple(columns)) for name, columns in (references or {}).items())
             self.loadings.append(
                 Loading(
-                    relation, table or relation, targets, disposition, tuple(key), order, conflict, tuple(partition_by)
+                    relation, table or relation, targets, disposition, tuple(key), order, conflict,
+                    tuple(partition_by), referred,
                 )
+            )  # fmt: skip
+
+    def _reference(self, table: str, columns: tuple[str, ...]) -> Reference:
+        parent = next((loading for loading in self.loadings if loading.table == table), None)
+        if parent is None or parent.mode is not Mode.MERGE or len(parent.key) != len(columns):
+            merged = [loading.table for loading in self.loadings if loading.mode is Mode.MERGE]
+            why = (
+                f"its key has {len(parent.key)} columns"
+                if parent and parent.key
+                else "it is not loaded before this one"
             )
+            raise DefinitionError(
+                f"references names {table!r} by {', '.join(columns)}",
+                why=why if parent is None or parent.mode is Mode.MERGE else "only merged tables have keys",
+                fix=_suggest(table, merged) if parent is None else "name the columns of its key, in their order",
+            )
+        return Reference(columns, table, parent.key)
 
     def load_all(self, *, to: Target | Sequence[Target], mode: str = "merge") -> None:
         """Load every normalised table: entities merge by key, owned tables replace their slot's rows."""
@@ -280,6 +307,13 @@ class Pipeline(Showing):
             _check_name(name, "source")
             if not source.reads_table:
                 self._check_columns(name, source)
+            for part in self.parts:
+                if part.lower() in (column.lower() for column in source.names) or source.reads_table:
+                    raise DefinitionError(
+                        f"the part {part!r} cannot be a column of {name!r}",
+                        why="it is a table" if source.reads_table else "there is a column of that name",
+                        fix="leave it out of parts" if source.reads_table else "name the column otherwise",
+                    )
         check_trigger(self.trigger, self.sources, several=self.several)
 
     def _check_columns(self, name: str, source: Source) -> None:

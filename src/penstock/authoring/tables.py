@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from penstock.errors import DefinitionError
-from penstock.model.tables import Mode
+from penstock.model.tables import Mode, Reference
 
 CONFLICTS = ("latest", "reject", "version")
 
@@ -97,6 +97,7 @@ class Loading:
     order: str = ""
     conflict: str = "latest"
     partition_by: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -70,6 +71,15 @@ class PathTemplate:
         if not all(map(_is_name, names)):
             return None
         return _walk(self.segments, names) if self._deep else _along(self.segments, names)
+
+    def text_of(self, part: str, value: str) -> str:
+        """A captured part as it stands in the path: a date in its form."""
+        piece = next((piece for piece in self._pieces() if isinstance(piece, Dated) and piece.name == part), None)
+        if piece is None:
+            return value
+        with suppress(ValueError):
+            return piece.write(datetime.fromisoformat(value))
+        return value
 
     def format(self, **parts: Part) -> str:
         """The path with these parts. Raises `UsageError` for missing, unknown or unfitting parts, and for globs."""

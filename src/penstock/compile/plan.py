@@ -23,6 +23,7 @@ from penstock.compile import normal
 from penstock.compile.boundaries import boundary_of
 from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.matching import of_source, ordered
+from penstock.compile.readiness import check_parts
 from penstock.compile.reading import Reading
 from penstock.compile.rowwise import Shape, analyse, per_distinct
 from penstock.compile.sql import quote_identifier
@@ -106,6 +107,10 @@ class Plan:
     boundary: str = ""
     """The step behind which the run has a durable boundary."""
 
+    def watching(self, tables: frozenset[str]) -> Plan:
+        """The same plan, whose tables others read."""
+        return replace(self, watched=tables, members=tuple(replace(item, watched=tables) for item in self.members))
+
     @property
     def inputs(self) -> tuple[Plan, ...]:
         """The plans that read something: the members, or the only one."""
@@ -126,7 +131,11 @@ class Plan:
 
 def compile_pipeline(pipeline: Pipeline) -> Plan:
     """Compile a validated pipeline. Raises `DefinitionError`s with the place of the mistake."""
-    readings = {name: Reading.of(source, pipeline.privacy.get(name, {})) for name, source in pipeline.sources.items()}
+    check_parts(pipeline)
+    readings = {
+        name: Reading.of(source, pipeline.privacy.get(name, {}), pipeline.parts)
+        for name, source in pipeline.sources.items()
+    }
     shapes = _shapes(pipeline, readings)
     normalizations = {item.relation: item for item in pipeline.normalizations}
     chunked = _chunk_level(pipeline, shapes)
@@ -136,7 +145,7 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
         check_columns(spec.rule, _types(spec, pipeline), at=str(place))
         rules[spec.relation] = (*rules.get(spec.relation, ()), spec)
     _refuse_wide_quarantine(pipeline, chunked)
-    kept = {name: reading.kept for name, reading in readings.items()}
+    kept = {name: reading.columns for name, reading in readings.items()}
     steps_known = {name: shape.columns for name, shape in shapes.items()}
     refuse_unknown(pipeline, relations_of(pipeline, kept, steps_known))
     needed = _needed(pipeline, shapes, tables, rules)
@@ -207,7 +216,7 @@ def _types(spec: CheckSpec, pipeline: Pipeline) -> dict[str, str]:
 
 def _shapes(pipeline: Pipeline, readings: Mapping[str, Reading]) -> dict[str, Shape]:
     """The proven shape of every SQL step, in order, so that each knows the columns of the ones before it."""
-    columns: dict[str, tuple[str, ...]] = {name: reading.kept for name, reading in readings.items()}
+    columns: dict[str, tuple[str, ...]] = {name: reading.columns for name, reading in readings.items()}
     shapes: dict[str, Shape] = {}
     for step in pipeline.order():
         if not step.query:
@@ -336,7 +345,7 @@ def _plain_table(loading: Loading, chunked: set[str]) -> TablePlan:
     shared = loading.mode is Mode.MERGE
     spec = TableSpec(
         loading.table, loading.mode, loading.key, ROW, shared, loading.key, loading.order, loading.conflict,
-        loading.partition_by,
+        loading.partition_by, loading.references,
     )  # fmt: skip
     relation = GOOD + loading.relation
     within = loading.relation in chunked
@@ -446,7 +455,12 @@ def _spilled(
 
 def _fingerprint(pipeline: Pipeline, steps: tuple[StepPlan, ...], tables: tuple[TablePlan, ...]) -> str:
     """A digest of everything that can change the rows: recorded with each generation, never compared for newness."""
-    parts: list[str] = [repr(pipeline.sources), repr(sorted(pipeline.privacy.items())), repr(pipeline.deduplications)]
+    parts: list[str] = [
+        repr(pipeline.sources),
+        repr(pipeline.parts),
+        repr(sorted(pipeline.privacy.items())),
+        repr(pipeline.deduplications),
+    ]
     parts += [f"{step.name} {step.inputs} {step.sql} {_source_of(step.function)}" for step in steps]
     parts += [repr((table.spec, table.targets, table.sql)) for table in tables]
     parts += [f"boundary {step.name}" for step in pipeline.steps.values() if step.boundary]

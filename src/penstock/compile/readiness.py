@@ -53,6 +53,18 @@ def parts_of(pipeline: Pipeline) -> tuple[str, ...]:
     return trigger.by if isinstance(trigger, Uploads | Ready) else ()
 
 
+def check_parts(pipeline: Pipeline) -> None:
+    """Raise `TriggerError` for parts that are to be columns, but that no path captures."""
+    known = parts_of(pipeline)
+    for part in pipeline.parts:
+        if part not in known:
+            raise TriggerError(
+                f"pipeline {pipeline.name!r}: no path captures the part {part!r}",
+                at=str(pipeline.place),
+                fix=nearest(part, known) or "capture it in the trigger's template: {" + part + "}",
+            )
+
+
 def _homes(pipelines: Mapping[str, Pipeline]) -> dict[str, list[str]]:
     """The pipelines that load each table."""
     homes: dict[str, list[str]] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from penstock.authoring.privacy import Mark
 from penstock.authoring.sources import ColumnType, Source
@@ -32,11 +33,22 @@ class Reading:
     types: tuple[ColumnType, ...]
     privacy: Mapping[str, Mark]
     clock: Clock = field(default_factory=Clock)
+    parts: tuple[tuple[str, str], ...] = ()
+    """Captured parts of the path that become columns, with their types."""
 
     @classmethod
-    def of(cls, source: Source, privacy: Mapping[str, Mark]) -> Reading:
+    def of(
+        cls, source: Source, privacy: Mapping[str, Mark], parts: Mapping[str, ColumnType] = MappingProxyType({})
+    ) -> Reading:
+        """How a source is read whose path has these parts as columns."""
         clock = Clock(source.tz, source.fold, source.locales)
-        return cls(source.names, tuple(kind for _, kind in source.columns), dict(privacy), clock)
+        named = tuple((name, kind.name) for name, kind in parts.items())
+        return cls(source.names, tuple(kind for _, kind in source.columns), dict(privacy), clock, named)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the source: those that leave the reading, and the parts of the path."""
+        return (*self.kept, *(name for name, _ in self.parts))
 
     @property
     def kept(self) -> tuple[str, ...]:

@@ -122,7 +122,16 @@ class Intake:
 
     def rescan(self, fingerprints: Mapping[str, str] | None = None) -> list[Acceptance]:
         """Offer every object whose version is new to this process and to the ledger."""
-        return self.offer(self.landing.scan(), cause="rescan", fingerprints=fingerprints or {})
+        accepted = self.offer(self.landing.scan(), cause="rescan", fingerprints=fingerprints or {})
+        self._remind()
+        return accepted
+
+    def _remind(self) -> None:
+        """Tell of keys that are late."""
+        awaited = [condition for condition in self.conditions.values() if condition.deadline]
+        for late in self.ledger.remind(awaited, self.clock()) if awaited else ():
+            fields = {"action": "key_overdue", "pipeline": late.pipeline, "missing": list(late.missing)}
+            log.warning("Key overdue: %s lacks %s", late.address, ", ".join(late.missing), extra=fields)
 
     def offer(
         self, objects: Iterable[Found], *, cause: str, fingerprints: Mapping[str, str] | None = None

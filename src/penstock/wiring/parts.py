@@ -89,7 +89,7 @@ class Parts:
 
         compiled = {name: compile_pipeline(pipeline) for name, pipeline in self.pipelines.items()}
         waiting = conditions(self.pipelines)
-        return {name: replace(plan, watched=watched(waiting, name)) for name, plan in compiled.items()}
+        return {name: plan.watching(watched(waiting, name)) for name, plan in compiled.items()}
 
     @cached_property
     def conditions(self) -> dict[str, Readiness]:

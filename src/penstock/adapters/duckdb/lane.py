@@ -6,6 +6,7 @@ machine, so that statements which use one core only leave none idle.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,13 +56,14 @@ class Lane:
                 tally.generation.sequence,
                 tally.generation.slot.address,
                 tally.generation.number,
+                json.dumps(dict(tally.generation.parts)) if self.plan.reading.parts else "",
             )
             for tally in tallies
         ]
         columns = [list(column) for column in zip(*rows, strict=True)]
         self.session.run(
             "INSERT INTO main._slots SELECT unnest($1::INTEGER[]), unnest($2::BIGINT[]), unnest($3::BIGINT[]),"
-            " unnest($4::VARCHAR[]), unnest($5::INTEGER[])",
+            " unnest($4::VARCHAR[]), unnest($5::INTEGER[]), unnest($6::VARCHAR[])",
             columns,
         )
 

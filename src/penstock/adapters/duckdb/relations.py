@@ -49,7 +49,7 @@ class Relations:
         session.run("CREATE SCHEMA IF NOT EXISTS slot")
         session.run(
             "CREATE TABLE IF NOT EXISTS main._slots "
-            "(ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER)"
+            "(ordinal INTEGER, base BIGINT, sequence BIGINT, address VARCHAR, number INTEGER, parts VARCHAR)"
         )
         session.run(f"CREATE TABLE IF NOT EXISTS main._late ({SLOT} INTEGER, {ROW} BIGINT, reason VARCHAR)")
         session.run("SET search_path = 'chunk'")
@@ -90,10 +90,20 @@ class Relations:
             )
         kept = ", ".join(quote_identifier(name) for name in self.plan.reading.kept)
         outside = f" AND {ROW} NOT IN (SELECT {ROW} FROM main._late)" if late else ""
-        self.session.run(
-            f"CREATE OR REPLACE VIEW {self.root} AS SELECT {ROW}, {SLOT}, {kept} FROM chunk._source "
-            f"WHERE {CAST} = 0 AND NOT ({failing}){outside}"
+        rows = f"SELECT {ROW}, {SLOT}, {kept} FROM chunk._source WHERE {CAST} = 0 AND NOT ({failing}){outside}"
+        self.session.run(f"CREATE OR REPLACE VIEW {self.root} AS {self._with_parts(rows)}")
+
+    def _with_parts(self, rows: str) -> str:
+        """Rows with the parts of their delivery's path that are columns."""
+        parts = self.plan.reading.parts
+        if not parts:
+            return rows
+        values = ", ".join(
+            f"CAST(json_extract_string(o.parts, {quote_literal(f'$.{quote_identifier(name)}')}) AS {kind}) "
+            f"AS {quote_identifier(name)}"
+            for name, kind in parts
         )
+        return f"SELECT s.*, {values} FROM ({rows}) s JOIN main._slots o ON s.{SLOT} = o.ordinal"
 
     # --- steps ---------------------------------------------------------------------------------------------------
 

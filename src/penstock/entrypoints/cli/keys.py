@@ -7,7 +7,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from penstock.authoring.arrivals import Uploads
 from penstock.authoring.tables import singular
+from penstock.authoring.triggers import Upload
 from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
@@ -30,7 +32,7 @@ def show_keys(project: Project, names: Sequence[str], out: Output) -> None:
     for name in names:
         condition, keys = project.conditions[name], project.keys(name)
         for key in keys:
-            out.record(facts(condition, key))
+            out.record(facts(condition, key, [as_captured(project, part, key) for part in condition.by]))
         out.say(f"{out.paint('bold', name)}  {sum(key.ready for key in keys):,} of {len(keys):,} keys are complete")
         sources = [need.name for need in condition.needs]
         rows = [_row(condition, key, sources) for key in keys]
@@ -40,9 +42,21 @@ def show_keys(project: Project, names: Sequence[str], out: Output) -> None:
         out.say("no pipeline has several sources")
 
 
-def facts(condition: Readiness, key: Key) -> dict[str, Any]:
-    """A key as one record."""
-    values = list(key.state.parts.values())
+def as_captured(project: Project, part: str, key: Key) -> str:
+    """A part of a key as it stands in paths: `20220226`, where the ledger keeps the date."""
+    value = key.state.parts[part]
+    for pipeline in project.pipelines.values():
+        trigger = pipeline.trigger
+        templates = [trigger.template] if isinstance(trigger, Upload) else []
+        templates += trigger.templates.values() if isinstance(trigger, Uploads) else []
+        text = next((item.text_of(part, value) for item in templates if part in item.names), value)
+        if text != value:
+            return text
+    return value
+
+
+def facts(condition: Readiness, key: Key, values: Sequence[str]) -> dict[str, Any]:
+    """A key as one record; `values` are its parts."""
     persisted = {f"{singular(need.name)}_persisted": need.name in key.state.names for need in condition.needs}
     return {
         "pipeline": condition.pipeline,

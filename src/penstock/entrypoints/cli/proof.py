@@ -63,13 +63,15 @@ def _named(pipeline: str, names: Sequence[str]) -> dict[str, list[Path]]:
 
 def _found(project: Project, pipeline: str) -> dict[str, list[Path]]:
     """The project's fixtures, by the pipelines whose triggers take files of their names."""
-    from penstock.runtime.intake import takers
+    from penstock.runtime.intake import placed, takers
 
     folder = project.settings.folder / FIXTURES
     chosen = {pipeline: project.pipelines[pipeline]} if pipeline else project.pipelines
     found: dict[str, list[Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        for match in takers(chosen, f"landing/{path.relative_to(folder).as_posix()}"):
+        address = f"landing/{path.relative_to(folder).as_posix()}"
+        brought = [match for item in chosen.values() if (match := placed(item, address))]
+        for match in (*takers(chosen, address), *brought):
             found.setdefault(match.pipeline, []).append(path)
     return found
 
