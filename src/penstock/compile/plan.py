@@ -235,7 +235,8 @@ def _refuse_wide_quarantine(pipeline: Pipeline, chunked: set[str]) -> None:
                 f"the check {spec.rule.text} cannot put rows of the wide step {spec.relation!r} aside",
                 at=str(place),
                 why="its rows come from many source rows, and what enters a wide step is kept",
-                fix="test the rows before they enter it, or give the check severity='stop' or severity='warn'",
+                fix="test the rows before they enter it, let those without a partner wait (matched), "
+                "or give the check severity='stop' or severity='warn'",
             )
 
 
