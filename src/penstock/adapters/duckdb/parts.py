@@ -11,8 +11,9 @@ import os
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from penstock.adapters.duckdb.session import Session, readable
 from penstock.adapters.duckdb.tally import Tally
@@ -212,7 +213,7 @@ class ParquetPart:
         from penstock.errors import RefusedFile
 
         try:
-            with duckdb.connect() as connection:
+            with _footers().cursor() as connection:
                 found = connection.execute(
                     "SELECT num_rows FROM parquet_file_metadata($1)", [f"/proc/self/fd/{stream.fileno()}"]
                 ).fetchone()
@@ -290,3 +291,11 @@ def _agree(rows: int, aside: int, records: int, where: str) -> None:
         raise RowsUnaccounted(
             f"the reader gave {rows} rows of {records - aside} records", at=where, why="a reader lost or invented rows"
         )
+
+
+@cache
+def _footers() -> Any:
+    """An engine that only looks at footers: starting one costs more than looking."""
+    import duckdb
+
+    return duckdb.connect(config={"threads": 1})
