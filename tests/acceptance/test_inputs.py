@@ -145,6 +145,8 @@ def test_withdrawing_a_key_takes_what_was_made_of_it_along(place):
     assert place.rows("SELECT count(*) FROM days") == [(1,)]
     assert place.history("totals")["key/country=us"][-1] == ("withdrawal", "loaded")
     assert place.rows("SELECT count(*) FROM sums") == [(1,)]
+    states = {item["partition_key"]: item["standing"] for item in place.run("status", "totals", "--ready")[1]}
+    assert states == {"us": "withdrawn", "fr": "loaded"}
 
 
 def test_everything_agrees_and_a_lost_mark_would_be_seen(place):

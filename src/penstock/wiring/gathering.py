@@ -21,7 +21,8 @@ class Key:
 
     state: KeyState
     missing: tuple[str, ...]
-    standing: Standing | None = None
+    standing: str = ""
+    """How its newest generation stands, or `withdrawn`; empty for a key that never fired."""
     run: str = ""
 
     @property
@@ -120,7 +121,10 @@ class Gathering(Telling):
     def _key(self, condition: Readiness, state: KeyState) -> Key:
         current = self.ledger.current(Slot(state.pipeline, state.address))
         missing = tuple(condition.missing(state.names))
-        return Key(state, missing, current.standing if current else None, current.run if current else "")
+        if current is None:
+            return Key(state, missing)
+        gone = current.kind is Kind.WITHDRAWAL and current.standing is Standing.LOADED
+        return Key(state, missing, "withdrawn" if gone else current.standing.value, current.run)
 
     # --- backfill ------------------------------------------------------------------------------------------------
 

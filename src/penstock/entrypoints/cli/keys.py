@@ -66,7 +66,7 @@ def facts(condition: Readiness, key: Key, values: Sequence[str]) -> dict[str, An
         **persisted,
         "ready": key.ready,
         "missing": list(key.missing),
-        "standing": key.standing.value if key.standing else None,
+        "standing": key.standing or None,
         "run": key.run or None,
         "overdue": key.state.overdue,
     }
@@ -75,7 +75,7 @@ def facts(condition: Readiness, key: Key, values: Sequence[str]) -> dict[str, An
 def _row(condition: Readiness, key: Key, sources: Sequence[str]) -> tuple[str, ...]:
     parts = tuple(key.state.parts[name] for name in condition.by) or ("all",)
     here = tuple(MISSING if source in key.missing else HERE for source in sources)
-    state = key.standing.value if key.standing else "late" if key.state.overdue else "waiting"
+    state = key.standing or ("late" if key.state.overdue else "waiting")
     return (*parts, *here, state)
 
 
