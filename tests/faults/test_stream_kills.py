@@ -37,6 +37,8 @@ PLACES = (
 )  # fmt: skip
 SOURCE = Path(__file__).parents[2] / "src"
 EVENTS = 60
+MOST_EVENTS = 6000
+"""A random moment may come late: records are sent until it has come often enough."""
 
 PIPELINE = """
 import penstock as ps
@@ -102,7 +104,7 @@ class Story:
 
     def tell(self, place, kills):
         child, number = self.start(place, kills), 0
-        while number < EVENTS or (self.killed < kills and number < 20 * EVENTS):
+        while number < EVENTS or (self.killed < kills and number < MOST_EVENTS):
             batch = list(range(number, number + self.rng.randrange(1, 5)))
             number = batch[-1] + 1
             named = self.rng.random() < 0.7

@@ -193,7 +193,7 @@ class Deliveries(Gathering):
 
     def sweep(self) -> int:
         """Remove what finished runs and dead processes left behind. Returns how many."""
-        removed = scratch.sweep(self.scratch)
+        removed = scratch.sweep(self.scratch) + self.landing.sweep()
         for pipeline, run_id in list(self.zones.left_over()):
             run = self.ledger.run(run_id)
             if run is None:

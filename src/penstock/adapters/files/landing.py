@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
 import shutil
-import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
@@ -17,6 +18,7 @@ from penstock.model.slots import Content
 from penstock.runtime.ports import Found
 
 LANDING = "landing"
+_DRAFT = ".penstock.part"
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
 _BLOCK = 1 << 20
 
@@ -108,18 +110,22 @@ class FolderLanding:
 
     def _put(self, reader: BinaryIO, target: Path) -> None:
         """Under a temporary name, made durable, then renamed into place."""
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+        temporary = target.with_name(f".{target.name}{_DRAFT}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as writer:
+        with _draft(temporary) as writer:
+            try:
                 shutil.copyfileobj(reader, writer, _BLOCK)
                 writer.flush()
                 os.fsync(writer.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         _sync_folder(target.parent)
+
+    def sweep(self) -> int:
+        """Remove what writers began that were killed. Returns how many."""
+        return sum(_abandoned(path) for path in self.root.rglob(f".*{_DRAFT}"))
 
     def addresses_of(self, paths: Iterable[Path]) -> list[str | None]:
         """The addresses of files that lie in the landing zone already; None for each that does not."""
@@ -133,6 +139,28 @@ class FolderLanding:
         if not address.startswith(LANDING) or ".." in address.split("/"):
             raise UsageError(f"{address!r} is not an address in the landing zone", fix=f"it begins with {LANDING}/")
         return path
+
+
+def _draft(path: Path) -> BinaryIO:
+    """What is to become a file, empty and locked. What a killed writer left of it is begun again."""
+    while True:
+        file = path.open("ab")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Whoever held the lock before may have renamed it or removed it.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.truncate(0)
+                return file
+        file.close()
+
+
+def _abandoned(path: Path) -> bool:
+    """Remove a draft that nobody writes."""
+    with suppress(OSError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+        return True
+    return False
 
 
 def _below(folder: str, address: str) -> Iterator[Found]:
