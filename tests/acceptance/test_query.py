@@ -109,3 +109,69 @@ def test_an_older_version_can_be_queried(shop, capsys, name):
     capsys.readouterr()
     assert penstock(shop, "query", "--version", name, "select price from sales") == 0
     assert json.loads(capsys.readouterr().out) == {"price": 1.50}
+
+
+# --- what has landed ---------------------------------------------------------------------------------------------
+
+PEOPLE = """
+import penstock as ps
+
+people = ps.Pipeline(
+    "people",
+    trigger=ps.upload("landing/{day:%Y-%m-%d}.csv"),
+    source=ps.csv(columns={"name": "VARCHAR", "card": "VARCHAR", "paid": "DECIMAL(8,2)"}),
+    privacy={"name": ps.drop(), "card": ps.mask()},
+)
+people.sql("sums", "SELECT count(*) AS n FROM source")
+people.load("sums", to=ps.lake(), mode="replace")
+"""
+CARD = "4929123412341234"
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    create(tmp_path / "people", "minimal")
+    (tmp_path / "people/pipelines/sales.py").write_text(PEOPLE)
+    (tmp_path / "people/landing").mkdir(exist_ok=True)
+    (tmp_path / "people/landing/2024-03-04.csv").write_text(f"name,card,paid\nAda Byron,{CARD},1.50\nBob,1,x\n")
+    (tmp_path / "people/landing/2024-03-05.csv").write_text(f"name,card,paid\nAda Byron,{CARD},2.50\n")
+    return tmp_path / "people"
+
+
+def test_what_has_landed_can_be_queried_before_a_run(people, capsys):
+    assert query(people, "select paid, _file, _line from raw.people order by paid", capsys) == [
+        {"paid": 1.50, "_file": "landing/2024-03-04.csv", "_line": 2},
+        {"paid": 2.50, "_file": "landing/2024-03-05.csv", "_line": 2},
+    ]
+
+
+def test_a_query_of_what_has_landed_keeps_the_marks(people, capsys):
+    assert main(["query", "select * from raw.people", "--project", str(people), "--csv"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("card,paid,")
+    assert "Ada" not in said
+    assert CARD not in said
+    kept = [path for path in people.rglob("*") if path.is_file() and "landing" not in path.parts]
+    assert not any(CARD.encode() in path.read_bytes() or b"Ada Byron" in path.read_bytes() for path in kept)
+
+
+def test_the_raw_file_itself_is_out_of_reach(people, capsys):
+    assert main(["query", "from read_csv('landing/2024-03-04.csv'), raw.people", "--project", str(people)]) == 2
+    assert "Ada" not in capsys.readouterr().err
+
+
+def test_a_query_of_what_has_landed_leaves_nothing_behind(people, capsys):
+    query(people, "select * from raw.people", capsys)
+    assert not list((people / ".penstock/scratch").rglob("*.parquet"))
+    assert not (people / "quarantine").exists() or not list((people / "quarantine").rglob("*.parquet"))
+
+
+def test_raw_and_curated_tables_can_be_joined(people, capsys):
+    assert main(["run", "--project", str(people)]) == 0
+    assert query(people, "select (select count(*) from raw.people) as rows, n from sums", capsys) == [
+        {"rows": 2, "n": 1}
+    ]
+
+
+def test_a_source_without_files_has_no_rows(shop, capsys):
+    assert query(shop, "select count(*) as n from raw.till", capsys) == [{"n": 0}]

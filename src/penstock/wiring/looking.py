@@ -19,7 +19,7 @@ from penstock.runtime.reconcile import (
     compare_members,
     unfinished,
 )
-from penstock.wiring.versions import Versions
+from penstock.wiring.raw import Raw
 
 if TYPE_CHECKING:
     from penstock.adapters.duckdb.inspect import Inspection, Reading
@@ -37,7 +37,7 @@ class Origin:
     """The name of the source, of a delivery with several; `slot` is its file then."""
 
 
-class Looking(Versions):
+class Looking(Raw):
     """What a project can be asked."""
 
     def verify(self, pipeline: str = "") -> list[Difference]:
@@ -92,7 +92,7 @@ class Looking(Versions):
     def query(
         self, sql: str, destination: str = "", *, version: tuple[str, int] | None = None
     ) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
-        """SQL over a destination's tables: the lake by default, or the only one there is.
+        """SQL over a destination's tables: the lake by default, with what lies in the landing zone as `raw.PIPELINE`.
 
         `version` names a pipeline and the version in which its tables are read.
         """
@@ -103,17 +103,18 @@ class Looking(Versions):
         chosen = self.destinations[name]
         if not name.startswith("lake:") and version is None:
             return _columns_and_rows(chosen.rows(sql))  # type: ignore[attr-defined]
-        return self._inspection(version).query(sql)
+        return self._inspection(sql, version).query(sql)
 
     def explain(self, sql: str, *, version: tuple[str, int] | None = None) -> Reading:
         """Run SQL over the lake's tables for what it reads: see `penstock.adapters.duckdb.inspect.Reading`."""
-        return self._inspection(version).explain(sql)
+        return self._inspection(sql, version).explain(sql)
 
-    def _inspection(self, version: tuple[str, int] | None) -> Inspection:
+    def _inspection(self, sql: str, version: tuple[str, int] | None) -> Inspection:
         from penstock.adapters.duckdb.inspect import Inspection
 
         relations, files = self._published(version)
-        inspection = Inspection(relations, files)
+        raw, landed = self.raw_relations(sql)
+        inspection = Inspection(relations | raw, files | landed)
         self._stack.callback(inspection.close)
         return inspection
 

@@ -110,8 +110,11 @@ class Parts:
     def engine(self) -> DuckEngine:
         return self.make_engine()
 
-    def make_engine(self, *, landing: FolderLanding | None = None, chunk_bytes: int = 0) -> DuckEngine:
-        """An engine; tests of a pipeline give it a landing zone of their own, and smaller chunks."""
+    def make_engine(
+        self, *, landing: FolderLanding | None = None, zones: Path | None = None, chunk_bytes: int = 0
+    ) -> DuckEngine:
+        """An engine; tests of a pipeline give it a landing zone of their own, and smaller chunks. `zones` is where it
+        stages and sets aside."""
         from penstock.adapters.duckdb.engine import DuckEngine
         from penstock.adapters.duckdb.session import Key, Resources
         from penstock.adapters.files.dialect import Limits
@@ -129,7 +132,7 @@ class Parts:
         )
         limits = Limits(file_bytes=self.settings.limits.expanded_bytes, ratio=self.settings.limits.expansion)
         place = landing or self.landing
-        return DuckEngine(place, place.zones, resources, key, limits, Loaded(self))
+        return DuckEngine(place, zones or place.zones, resources, key, limits, Loaded(self))
 
     @cached_property
     def secrets(self) -> Any:

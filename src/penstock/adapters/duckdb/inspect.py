@@ -1,4 +1,4 @@
-"""SQL over what was published: the lake's tables as views, read only."""
+"""SQL over what was published: the lake's tables as views, read only; what has landed may be among them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,11 @@ class Inspection:
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
         folders = {file.rsplit("/", 1)[0] for paths in files.values() for file in paths}
+        for schema in {name.split(".")[0] for name in relations if "." in name}:
+            self.connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}")
         for name, relation in relations.items():
-            self.connection.execute(f"CREATE VIEW {quote_identifier(name)} AS FROM {relation}")
+            quoted = ".".join(quote_identifier(part) for part in name.split("."))
+            self.connection.execute(f"CREATE VIEW {quoted} AS FROM {relation}")
         allowed = ", ".join(quote_literal(f"{folder}/") for folder in sorted(folders))
         self.connection.execute(f"SET allowed_directories = [{allowed}]")
         self.connection.execute("SET enable_external_access = false")
@@ -106,7 +109,8 @@ def _reading(profile: Mapping[str, Any], tables: tuple[str, ...], files: Sequenc
 def _named(node: object) -> Iterator[str]:
     """The tables that a parsed query names, wherever it does."""
     if isinstance(node, dict) and node.get("type") == "BASE_TABLE":
-        yield str(node["table_name"]).lower()
+        schema = node.get("schema_name")
+        yield (f"{schema}." if schema else "") + str(node["table_name"]).lower()
     for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _named(part)
 
