@@ -142,7 +142,8 @@ def listener(out: Output, progress: Progress) -> Callable[[str, Run], None]:
 def tell(
     runs: Sequence[Run], pipeline: str, out: Output, *, seconds: float, duplicates: Sequence[Generation] = ()
 ) -> None:
-    """The account of runs that are over; with `--json` its last line is `run_finished`."""
+    """The account of runs that are over. With `--json` each pipeline has a line `run_finished`: the one that was named
+    has the last, behind those that its work has set off."""
     for line in account.delivery_lines(runs, out):
         out.say(line)
     for item in duplicates:
@@ -154,10 +155,11 @@ def tell(
             out.fail(error)
     for line in account.summary(runs, seconds, out):
         out.say(line)
-    names = list(dict.fromkeys(run.pipeline for run in runs)) or [pipeline]
-    for name in names:
+    others = dict.fromkeys(run.pipeline for run in runs if run.pipeline != pipeline)
+    for name in (*others, pipeline) if pipeline or not others else others:
         own = [run for run in runs if run.pipeline == name]
-        out.record(account.finished(own, name, duplicates=len(duplicates), seconds=seconds))
+        known = len(duplicates) if name == pipeline else 0
+        out.record(account.finished(own, name, duplicates=known, seconds=seconds))
 
 
 def _standing(duplicate: Generation) -> str:
