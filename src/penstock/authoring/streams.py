@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from penstock.authoring.endpoints import Rate, rate_of
+from penstock.authoring.schedules import Schedule
 from penstock.authoring.templates import PathTemplate
 from penstock.authoring.triggers import Upload
 from penstock.errors import DefinitionError
@@ -28,6 +29,8 @@ class Stream(Upload):
     """Bytes that may wait; beyond, senders are told to come back later."""
     public: bool = False
     rate: Rate = field(default=Rate(6000, "minute"))
+    every: Schedule | None = None
+    """When the pipeline's source is polled, and what it has becomes a record."""
 
     @property
     def path(self) -> str:
@@ -44,12 +47,14 @@ def stream(
     capacity: int = 256_000_000,
     public: bool = False,
     rate: str = "6000/minute",
+    every: Schedule | None = None,
 ) -> Stream:
     """Records that are sent one by one, e.g. `ps.stream("taxis", seconds=300)`.
 
     A file is written when `rows` or `bytes` wait, or when the oldest record has waited for so many `seconds`. `id`
     names the field that names an event: the same event counts once. `capacity` is how many bytes may wait. Senders
-    need an API key unless it is `public`; `rate` is how often one of them may send.
+    need an API key unless it is `public`; `rate` is how often one of them may send. `every=ps.every(minutes=1)` polls
+    the pipeline's source (`ps.http(…)`), and each new content is a record.
     """
     if not _NAME.fullmatch(name):
         fix = "lower-case letters, digits and underscores, a letter first, at most 48"
@@ -60,7 +65,12 @@ def stream(
         raise DefinitionError(f"stream {name!r}: a file of {bytes} bytes never fits into {capacity}", fix="capacity=…")
     parts = "/year={year}/month={month}/day={day}/hour={hour}/{range}.jsonl"
     template = PathTemplate.parse(f"{FOLDER}/{name}{parts}")
-    return Stream(template, name, Size(rows, bytes, seconds), id, capacity, public, rate_of(rate))
+    return Stream(template, name, Size(rows, bytes, seconds), id, capacity, public, rate_of(rate), every)
+
+
+def rhythm(trigger: object) -> Schedule | None:
+    """When a trigger fires by itself; None for one that does not."""
+    return trigger if isinstance(trigger, Schedule) else trigger.every if isinstance(trigger, Stream) else None
 
 
 def streams_of(triggers: Iterable[object]) -> dict[str, Stream]:

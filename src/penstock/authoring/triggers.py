@@ -87,7 +87,10 @@ def _check_arrival(trigger: Trigger, sources: Mapping[str, Source]) -> None:
             why="no source is pulled, and the schedule submits no files",
             fix='ps.http(…) or ps.git(…) as the source, or ps.schedule(…, submit="landing/…")',
         )
-    if pulled and (submits or not isinstance(trigger, Schedule | Manual)):
+    polls = getattr(trigger, "every", None) is not None  # a stream's
+    if polls and not pulled:
+        raise TriggerError("the stream has nothing to poll", fix="ps.http(…) as the source, or leave every out")
+    if pulled and (submits or not (polls or isinstance(trigger, Schedule | Manual))):
         raise TriggerError(
             f"the source {pulled[0]!r} is pulled, so no delivered file can set the pipeline off",
             fix="trigger=ps.schedule(…), ps.every(…) or ps.manual()",

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from penstock.authoring.origins import Origin, address, parts_of
-from penstock.authoring.pipeline import Pipeline
+from penstock.authoring.pipeline import SOURCE, Pipeline
 from penstock.authoring.schedules import Schedule
 from penstock.authoring.sources import Source
+from penstock.authoring.streams import Stream
 from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
 from penstock.ledger.port import Ledger, RetryPolicy
 from penstock.model.faults import point
@@ -29,6 +30,11 @@ from penstock.runtime.ports import Landing, Puller
 log = logging.getLogger("penstock")
 
 NOT_MODIFIED, EQUAL, FETCHED = "not modified", "equal", "fetched"
+
+
+def nowhere(stream: Stream, data: bytes, name: str) -> None:  # noqa: ARG001 - a route without streams
+    """There is no stream to send to."""
+    raise StorageUnavailable(f"the stream {stream.name!r} is not open")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Route:
     scratch: Path
     clock: Callable[[], datetime]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    send: Callable[[Stream, bytes, str], None] = nowhere
+    """Puts a polled content into a stream, durably, under a name that counts once."""
     lease: timedelta = timedelta(minutes=15)
     """Longer than any fetch may take: who has vanished on this machine is noticed sooner."""
 
@@ -97,7 +105,9 @@ class Courier:
     def _gather(self, firing: Firing) -> _Bag:
         pipeline = self.route.pipelines[firing.pipeline]
         bag = _Bag()
-        if pipeline.pulled:
+        if isinstance(pipeline.trigger, Stream):
+            self._pour(pipeline, pipeline.trigger, bag)
+        elif pipeline.pulled:
             self._fetch(firing, pipeline, bag)
         elif isinstance(pipeline.trigger, Schedule):
             self._look(firing, pipeline.trigger, bag)
@@ -157,6 +167,26 @@ class Courier:
             point("fire.landed")
         bag.told[name] = FETCHED
         return Pulled(name, origin.text, where, route.landing.content(where), route.clock(), validators or {})
+
+    def _pour(self, pipeline: Pipeline, stream: Stream, bag: _Bag) -> None:
+        """What a polled source has becomes a record of the stream, named by its content: a reading that is polled
+        twice, or once more after a kill, counts once."""
+        route, origin = self.route, pipeline.source.origin
+        assert origin is not None  # noqa: S101 - a stream that polls has something to poll
+        known = route.ledger.pulled(pipeline.name).get(SOURCE)
+        before = known if known is not None and known.origin == origin.text else None
+        with self._file() as file:
+            validators = route.puller(origin).pull(origin, before.validators if before else {}, file)
+            point("fire.fetched")
+            if validators is None and before is not None:
+                bag.told[SOURCE] = NOT_MODIFIED
+                return
+            sha, size = _sha256(file), file.stat().st_size
+            bag.told[SOURCE] = EQUAL if before is not None and sha == before.content.sha256 else FETCHED
+            if bag.told[SOURCE] == FETCHED:
+                route.send(stream, file.read_bytes(), f"polled:{sha}")
+            point("fire.landed")
+        bag.pulled.append(Pulled(SOURCE, origin.text, stream.path, Content(sha, size), route.clock(), validators or {}))
 
     def _known(self, pipeline: str, name: str, origin: Origin) -> Pulled | None:
         """What was fetched last, if it came from there and lies where it was put, as it was."""

@@ -11,6 +11,7 @@ import time
 from datetime import datetime, timedelta
 
 from penstock.authoring.schedules import Missed, Schedule
+from penstock.authoring.streams import rhythm
 from penstock.errors import ClaimLost, PenstockError
 from penstock.model.faults import point
 from penstock.model.firings import Firing, Timetable
@@ -32,8 +33,8 @@ class Timekeeper:
     def __init__(self, courier: Courier, worker: str) -> None:
         self.courier, self.worker = courier, worker
         pipelines = courier.route.pipelines
-        triggers = {name: pipeline.trigger for name, pipeline in pipelines.items()}
-        self.schedules = {name: found for name, found in triggers.items() if isinstance(found, Schedule)}
+        rhythms = {name: rhythm(pipeline.trigger) for name, pipeline in pipelines.items()}
+        self.schedules = {name: found for name, found in rhythms.items() if found is not None}
         self._wake = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._keep, name="timekeeper", daemon=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from penstock.authoring.schedules import Schedule
+from penstock.authoring.streams import Stream, rhythm
 from penstock.errors import UnknownName, UsageError, nearest
 from penstock.model.firings import Fired, Firing, Timetable
 from penstock.wiring.deliveries import Deliveries
@@ -40,12 +41,14 @@ class Firings(Deliveries):
     @property
     def schedules(self) -> dict[str, Schedule]:
         """The declared schedules, by pipeline."""
-        triggers = ((name, pipeline.trigger) for name, pipeline in self.pipelines.items())
-        return {name: trigger for name, trigger in triggers if isinstance(trigger, Schedule)}
+        rhythms = ((name, rhythm(pipeline.trigger)) for name, pipeline in self.pipelines.items())
+        return {name: found for name, found in rhythms if found is not None}
 
     def fires(self, pipeline: str) -> bool:
         """Whether there is something to do for a pipeline that nobody delivers: fetch, or submit files."""
         declared = self.pipeline(pipeline)
+        if isinstance(declared.trigger, Stream):
+            return False  # a poll delivers nothing: what waits is flushed, and loaded
         return declared.pulled or isinstance(declared.trigger, Schedule)
 
     def timekeeper(self) -> Timekeeper | None:
@@ -91,7 +94,7 @@ class Firings(Deliveries):
 
         A time without an offset is local to the schedule.
         """
-        if not self.fires(pipeline):
+        if not self.fires(pipeline) and pipeline not in self.schedules:
             raise UsageError(
                 f"pipeline {pipeline!r} does not fire",
                 why="files are delivered to it",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.authoring.streams import Stream, streams_of
-from penstock.errors import UnknownName, UsageError
+from penstock.errors import RefusedFile, UnknownName, UsageError
 from penstock.model.streams import Appended, Record
+from penstock.runtime.courier import Courier
 from penstock.runtime.streams import Flusher
 from penstock.wiring.parts import Parts
 
@@ -71,6 +73,24 @@ class Streaming(Parts):
     def flusher(self) -> Flusher:
         """What writes waiting records to the landing zone."""
         return Flusher(self.streams, lambda stream: self.buffers[stream.name], self.landing, self.clock)
+
+    @cached_property
+    def courier(self) -> Courier:
+        """Who acts on firings; what it polls for a stream it puts there."""
+        return Courier(replace(super().courier.route, send=self.pour))
+
+    def pour(self, stream: Stream, data: bytes, name: str) -> None:
+        """Append one JSON object to a stream, durably. Raises `RefusedFile` for anything else, `BufferFull`."""
+        try:
+            text = data.decode()
+            whole = isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        if not whole:
+            what = f"what was polled for the stream {stream.name!r} is no JSON object"
+            raise RefusedFile(what, fix="one object, in UTF-8")
+        line = text.strip().replace("\r", " ").replace("\n", " ")
+        self.buffers[stream.name].submit([Record(line.encode(), name)]).result(WAIT_SECONDS)
 
     def writer(self, stream: str) -> Writer:
         """A writer of a stream. Raises `UnknownName`."""
