@@ -175,3 +175,99 @@ def test_raw_and_curated_tables_can_be_joined(people, capsys):
 
 def test_a_source_without_files_has_no_rows(shop, capsys):
     assert query(shop, "select count(*) as n from raw.till", capsys) == [{"n": 0}]
+
+
+# --- the catalog -------------------------------------------------------------------------------------------------
+
+FEED = """
+import penstock as ps
+
+feed = ps.Pipeline(
+    "feed",
+    trigger=ps.upload("landing/year={year}/{name}.jsonl"),
+    source=ps.json_lines(columns={"id": "BIGINT", "area": "VARCHAR"}),
+)
+
+
+@feed.step
+def wide(source):
+    return source.sql("SELECT id, area FROM source")
+
+
+feed.load("wide", to=ps.lake(), table="readings", partition_by=["area"])
+"""
+
+
+@pytest.fixture
+def feed(tmp_path: Path) -> Path:
+    create(tmp_path / "feed", "minimal")
+    (tmp_path / "feed/pipelines/sales.py").write_text(FEED)
+    land(tmp_path / "feed", "a", '{"id": 1, "area": "north"}', '{"id": 2, "area": "south"}')
+    return tmp_path / "feed"
+
+
+def land(feed: Path, name: str, *records: str) -> None:
+    (feed / "landing/year=2024").mkdir(parents=True, exist_ok=True)
+    (feed / f"landing/year=2024/{name}.jsonl").write_text("\n".join(records) + "\n")
+
+
+def tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
+    capsys.readouterr()
+    assert penstock(folder, "query", "--tables") == 0
+    return {item["table"]: item for item in map(json.loads, capsys.readouterr().out.splitlines())}
+
+
+def drifts(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[object, ...]]:
+    capsys.readouterr()
+    assert penstock(folder, "logs", "feed", "-n", "0") == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    keys = ("subject", "kind", "column", "before", "after")
+    return [tuple(event[key] for key in keys) for event in events if event["event"] == "schema_drifted"]
+
+
+def test_raw_and_curated_tables_are_in_the_catalog(feed, capsys):
+    assert penstock(feed, "run") == 0
+    found = tables(feed, capsys)
+    raw, readings = found["raw.feed"], found["readings"]
+    assert (raw["layer"], raw["partition_by"], raw["partitions"]) == ("raw", ["year"], {"landing/year=2024": 1})
+    assert (readings["rows"], readings["partition_by"]) == (2, ["area"])
+    assert readings["partitions"] == {"area=north": 1, "area=south": 1}
+
+
+def test_a_new_raw_column_and_a_wider_type_are_told_once(feed, capsys):
+    tables(feed, capsys)
+    land(feed, "b", '{"id": 3.5, "area": "north", "trips": 4}')
+    for _ in range(2):
+        tables(feed, capsys)
+    assert drifts(feed, capsys) == [
+        ("raw.feed", "widened", "id", "BIGINT", "DOUBLE"),
+        ("raw.feed", "added", "trips", "", "BIGINT"),
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_counted(feed, capsys):
+    land(feed, "b", "{")
+    raw = tables(feed, capsys)["raw.feed"]
+    assert (raw["files"], raw["unreadable"], raw["drifts"]) == (2, 1, [])
+
+
+def test_a_loaded_table_s_evolution_is_told(feed, capsys):
+    assert penstock(feed, "run") == 0
+    (feed / "pipelines/sales.py").write_text(FEED.replace("SELECT id, area", "SELECT id, area, 1 AS trips"))
+    land(feed, "b", '{"id": 3, "area": "north"}')
+    assert penstock(feed, "run") == 0
+    readings = tables(feed, capsys)["readings"]
+    (drift,) = readings["drifts"]
+    assert (drift["kind"], drift["column"], drift["since"]) == ("added", "trips", str(readings["version"]))
+    assert [told[:3] for told in drifts(feed, capsys)] == [("readings", "added", "trips")]
+
+
+def test_the_catalog_holds_no_values(people, capsys):
+    found = tables(people, capsys)
+    assert [column["name"] for column in found["raw.people"]["columns"]] == ["name", "card", "paid"]
+    assert CARD.encode() not in (people / ".penstock/catalog.json").read_bytes()
+
+
+def test_an_unknown_table_has_the_nearest(feed, capsys):
+    assert penstock(feed, "query", "--schema", "raw.fed") == 2
+    assert "raw.feed" in capsys.readouterr().out

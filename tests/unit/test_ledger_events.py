@@ -54,6 +54,8 @@ def told():
     clerk.ledger.mark([Mark(due, {}, Member("cases", "landing/a.csv", content("A")))], clerk.now)
     clerk.ledger.remind([due], clerk.now + LEASE)
     clerk.ledger.shown("cafe", 1, clerk.now, before=2, newest=2, by="publish")
+    drift = {"kind": "added", "column": "area", "before": "", "after": "VARCHAR", "since": "2"}
+    clerk.ledger.drifted("cafe", "orders", [drift], clerk.now)
     fire(Keeper(clerk.ledger))
     return clerk.ledger.events()
 

@@ -207,6 +207,10 @@ class Book(Outbox, Schedules, Ledger):
             told = {"version": version, "before": before, "newest": newest, "by": by}
             pages.record([Event("version.published", pipeline, pipeline, now, told)])
 
+    def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:
+        with self._store.writing() as pages:
+            pages.record([Event("schema.drifted", pipeline, table, now, dict(drift)) for drift in drifts])
+
     # --- the record ----------------------------------------------------------------------------------------------
 
     def current(self, slot: Slot) -> Generation | None:

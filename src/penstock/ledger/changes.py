@@ -43,6 +43,7 @@ TYPES = (
     "run.dropped",
     "table.published",
     "version.published",
+    "schema.drifted",
     "readiness.overdue",
     "schedule.enabled",
     "schedule.disabled",

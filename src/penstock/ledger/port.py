@@ -379,6 +379,10 @@ class Versions(Protocol):
         """A person has published one version in place of another. It changes nothing of what is loaded."""
         ...
 
+    def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:
+        """Columns of a table, raw or loaded, have become others."""
+        ...
+
 
 class Ledger(Intake, Marks, Claims, Outbox, Almanac, Versions, Record, Protocol):
     """The whole record."""

@@ -19,7 +19,7 @@ from penstock.runtime.reconcile import (
     compare_members,
     unfinished,
 )
-from penstock.wiring.raw import Raw
+from penstock.wiring.catalog import Catalog
 
 if TYPE_CHECKING:
     from penstock.adapters.duckdb.inspect import Inspection, Reading
@@ -37,7 +37,7 @@ class Origin:
     """The name of the source, of a delivery with several; `slot` is its file then."""
 
 
-class Looking(Raw):
+class Looking(Catalog):
     """What a project can be asked."""
 
     def verify(self, pipeline: str = "") -> list[Difference]:

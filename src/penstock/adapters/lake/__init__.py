@@ -1,5 +1,5 @@
 """The lake as a destination: plain Parquet files, published together as immutable snapshots."""
 
-from penstock.adapters.lake.destination import Lake, Version
+from penstock.adapters.lake.destination import Lake, Shape, Version
 
-__all__ = ["Lake", "Version"]
+__all__ = ["Lake", "Shape", "Version"]

@@ -17,10 +17,12 @@ from penstock.adapters.lake.scribe import Shelf, scan
 from penstock.adapters.lake.slots import Slots, read
 from penstock.adapters.lake.snapshots import CURRENT, NEWEST, SLOTS, Ground, Retention
 from penstock.adapters.staged import Reader
+from penstock.compile.catalog import Drift
 from penstock.compile.sql import quote_identifier
 from penstock.errors import UnknownName
 from penstock.model.loads import Verdict, judge
 from penstock.model.lookups import Lookup, Page
+from penstock.model.shapes import Columns
 from penstock.model.slots import Slot
 from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import Load, Loaded
@@ -57,6 +59,25 @@ class Version:
     """Whether loads build on it."""
     rows: Mapping[str, int]
     """By table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One table of the lake as it is published."""
+
+    pipeline: str
+    table: str
+    version: int
+    published_at: datetime | None
+    mode: str
+    columns: Columns
+    partition_by: tuple[str, ...]
+    partitions: Mapping[str, int]
+    """Rows by partition, as its folder is called."""
+    files: int
+    rows: int
+    bytes: int
+    evolution: tuple[Drift, ...]
 
 
 class Lake:
@@ -171,6 +192,32 @@ class Lake:
         """The Parquet files of each table now. They stay for the grace period; `reading` keeps them longer."""
         with self.reading(pipeline) as snapshot:
             return snapshot.files
+
+    def shapes(self, pipeline: str) -> list[Shape]:
+        """Its published tables: columns, partitions, files, and how the columns have come to be."""
+        with self._ground.leased(pipeline) as manifest:
+            return [self._shape(manifest, table) for table in manifest.tables.values()]
+
+    def _shape(self, manifest: Manifest, table: Table) -> Shape:
+        spec, files = table.spec, [file for file in table.files if file.rows]
+        partitions: dict[str, int] = {}
+        for file in files if spec.partition_by else ():
+            folder = str(Path(file.path).parent)
+            partitions[folder] = partitions.get(folder, 0) + file.rows
+        return Shape(
+            manifest.pipeline,
+            spec.name,
+            manifest.number,
+            manifest.published_at,
+            spec.mode.value,
+            table.columns,
+            spec.partition_by,
+            dict(sorted(partitions.items())),
+            len(files),
+            sum(file.rows for file in files),
+            sum(Path(path).stat().st_size for path in self._paths(manifest, spec.name, files)),
+            tuple(Drift(column, before, after, str(number)) for number, column, before, after in table.evolution),
+        )
 
     def versions(self, pipeline: str) -> list[Version]:
         """The snapshots that are kept, oldest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from penstock.adapters.staged import Reader, partition_values
 from penstock.model.faults import point
 from penstock.model.loads import Change, Record, Verdict, counted
 from penstock.model.rows import ROW
-from penstock.model.shapes import contributed, evolved, redeclared, visible
+from penstock.model.shapes import Columns, contributed, evolved, redeclared, visible
 from penstock.model.tables import Load, TableLoad
 
 
@@ -117,7 +118,8 @@ class Building:
             return shaped
         files = self.scribe.reshape(shown(known), shown(shaped), known.files)
         contributions = self.scribe.reshape(told(known), told(shaped), known.contributions)
-        return replace(shaped, files=files, contributions=contributions)
+        evolution = (*known.evolution, *_evolution(self.before.number + 1, known.columns, columns))
+        return replace(shaped, files=files, contributions=contributions, evolution=evolution)
 
     def _changed(self, table: Table, choice: Choice | None) -> Table:
         """The table without what the slots held, with what they bring."""
@@ -144,6 +146,14 @@ class Building:
         new = self.scribe.adopt(told(table), choice) if choice else ()
         files, contributions = entities.settle(table.files, table.contributions, new, self.verdict.removes)
         return replace(table, files=files, contributions=contributions)
+
+
+def _evolution(number: int, before: Columns, after: Columns) -> Iterator[tuple[int, str, str, str]]:
+    """What has become of columns with a snapshot."""
+    known = dict(before)
+    for name, kind in after:
+        if known.get(name) != kind:
+            yield number, name, known.get(name, ""), kind
 
 
 def _filled(table: Table) -> Table:

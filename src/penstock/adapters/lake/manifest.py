@@ -42,6 +42,8 @@ class Table:
     contributions: tuple[DataFile, ...] = ()
     holder: Holder | None = None
     partitions: Mapping[str, Holder] = field(default_factory=dict)
+    evolution: tuple[tuple[int, str, str, str], ...] = ()
+    """Columns that became others: with which snapshot, which one, its type before (empty for a new one) and after."""
 
     @property
     def relations(self) -> dict[str, tuple[DataFile, ...]]:
@@ -114,6 +116,7 @@ def _told(table: Table) -> dict[str, Any]:
         "contributions": [_facts(file) for file in table.contributions],
         "holder": table.holder,
         "partitions": dict(table.partitions),
+        "evolution": table.evolution,
     }
 
 
@@ -129,6 +132,7 @@ def _table(facts: Mapping[str, Any]) -> Table:
         _files(facts["contributions"]),
         Holder(*facts["holder"]) if facts["holder"] else None,
         {key: Holder(*holder) for key, holder in facts["partitions"].items()},
+        tuple((number, column, before, after) for number, column, before, after in facts.get("evolution", ())),
     )
 
 

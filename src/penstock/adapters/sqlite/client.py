@@ -259,6 +259,9 @@ class RemoteLedger(RemoteSchedules, Ledger):
     def shown(self, pipeline: str, version: int, now: datetime, *, before: int, newest: int, by: str) -> None:
         self._ask(Ledger.shown, pipeline, version, now, before=before, newest=newest, by=by)
 
+    def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:
+        self._ask(Ledger.drifted, pipeline, table, [dict(drift) for drift in drifts], now)
+
     def noted(self) -> int:
         return self._ask(Ledger.noted)
 

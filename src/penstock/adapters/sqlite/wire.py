@@ -43,12 +43,12 @@ WRITES = frozenset(
         "accept", "mark", "remind", "claim", "renew", "bury", "halfway", "prepared", "loaded", "published", "completed",
         "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent",
         "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired", "firing_failed",
-        "bury_firings", "shown",
+        "bury_firings", "shown", "drifted",
     }
 )  # fmt: skip
 
 MEMORABLE = frozenset(
-    {"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown"}
+    {"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown", "drifted"}
 )
 """Writes that have nothing to be known by when they are asked for again."""
 

@@ -115,8 +115,9 @@ VERBS = {
     "query": Verb(
         "Look",
         "query",
-        "SQL over the published tables",
-        ('penstock query "select * from branches"', "penstock query --file report.sql --csv"),
+        "SQL over the tables, and the catalog of them",
+        ('penstock query "select * from branches"', "penstock query --file report.sql --csv",
+         "penstock query --tables"),
     ),
     "chart": Verb(
         "Look",

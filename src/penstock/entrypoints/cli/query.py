@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from penstock.authoring.charts import KINDS
+from penstock.entrypoints.cli import catalog
 from penstock.entrypoints.cli.chart import draw, picture_options
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
@@ -35,6 +36,8 @@ def arguments_query(parser: ArgumentParser) -> None:
         default=[],
         help="read a column of the result back that is marked ps.encrypt(); may be said again for another",
     )
+    parser.add_argument("--tables", action="store_true", help="list all tables, raw and curated, in place of a query")
+    parser.add_argument("--schema", metavar="TABLE", help="print a table's columns, partitions and drifts")
     parser.add_argument("--version", metavar="PIPELINE@NUMBER", help="read its tables as they were in that version")
     parser.add_argument("--explain", action="store_true", help="print what the query reads, in place of its rows")
     parser.add_argument("--csv", action="store_true", help="print CSV")
@@ -48,6 +51,8 @@ def arguments_query(parser: ArgumentParser) -> None:
 
 def query(options: Namespace, out: Output) -> int:
     """Print what a query finds: a table, CSV, or one JSON object a row."""
+    if options.tables or options.schema:
+        return _catalog(options, out)
     sql = _text(options)
     with project_of(options) as project:
         version = project.version_named(options.version) if options.version else None
@@ -76,6 +81,18 @@ def _chart(columns: Sequence[str], rows: list[tuple[Any, ...]], options: Namespa
         raise UsageError("a chart has a kind and a file", fix="--chart bar --out FILE.svg")
     kind = one_of("kind of chart", options.chart, KINDS)
     draw(plot_of_rows(options.title or ", ".join(columns[1:]), kind, columns, rows), options, out)
+
+
+def _catalog(options: Namespace, out: Output) -> int:
+    if options.sql or options.file or (options.tables and options.schema):
+        raise UsageError("--tables and --schema stand alone", fix="penstock query --tables")
+    with project_of(options) as project, out.progress("refreshing the catalog"):
+        found = project.catalog()
+    if options.tables:
+        catalog.tables(found, out)
+    else:
+        catalog.schema(options.schema, found, out)
+    return 0
 
 
 def _explained(read: Reading, out: Output) -> None:
