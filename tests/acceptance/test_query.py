@@ -85,6 +85,15 @@ def test_a_version_that_was_brought_back_is_what_a_query_sees(shop, capsys):
     assert query(shop, "select price from sales", capsys) == [{"price": 3.50}]
 
 
+def test_a_query_says_that_it_sees_an_older_version(shop, capsys):
+    deliver(shop, 1, "1.50")
+    deliver(shop, 1, "2.50")
+    assert penstock(shop, "publish", "till", "1") == 0
+    capsys.readouterr()
+    assert main(["query", "select 1", "--project", str(shop)]) == 0
+    assert "till@1 is published in place of the newest" in capsys.readouterr().err
+
+
 def test_a_person_s_choice_of_a_version_is_an_event(shop, capsys):
     deliver(shop, 1, "1.50")
     deliver(shop, 1, "2.50")
@@ -266,6 +275,21 @@ def test_the_catalog_holds_no_values(people, capsys):
     found = tables(people, capsys)
     assert [column["name"] for column in found["raw.people"]["columns"]] == ["name", "card", "paid"]
     assert CARD.encode() not in (people / ".penstock/catalog.json").read_bytes()
+
+
+def test_a_catalog_s_file_that_is_broken_is_made_anew(feed, capsys):
+    tables(feed, capsys)
+    (feed / ".penstock/catalog.json").write_text('{"batches":')
+    assert tables(feed, capsys)["raw.feed"]["files"] == 1
+
+
+def test_tables_of_a_database_are_in_the_catalog(feed, capsys, postgres, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", postgres)
+    loads = 'feed.load("wide", to=ps.postgres("warehouse"), table="readings")'
+    (feed / "pipelines/sales.py").write_text(FEED.partition("feed.load")[0] + loads)
+    assert penstock(feed, "run") == 0
+    found = tables(feed, capsys)["warehouse.readings"]
+    assert [column["name"] for column in found["columns"]] == ["_row", "id", "area"]
 
 
 def test_an_unknown_table_has_the_nearest(feed, capsys):

@@ -36,12 +36,13 @@ class Entry:
     partition_by: tuple[str, ...] = ()
     partitions: Mapping[str, int] = field(default_factory=dict)
     """Rows by partition; of a raw table files by folder."""
-    files: int = 0
+    files: int | None = 0
+    """None of a table in a database."""
     unreadable: int = 0
     """How many files of a raw table have no columns that could be inferred."""
     rows: int | None = None
-    """None of a raw table: nobody has counted them."""
-    bytes: int = 0
+    """None of a raw table, and of one in a database: nobody has counted them."""
+    bytes: int | None = 0
     version: int = 0
     published_at: datetime | None = None
     drifts: tuple[Drift, ...] = ()
@@ -55,12 +56,24 @@ class Catalog(Raw):
         known = _Known(self.store / FILE)
         entries = [self._raw(landed, known) for landed in self.landed()]
         entries += [_curated(shape) for name, lake in self.lakes.items() for shape in lake.shapes(name)]
+        entries += self._served()
         for entry in entries:
             fresh = known.fresh(entry)
             if fresh:
                 self.ledger.drifted(entry.pipeline, entry.name, [_told(drift) for drift in fresh], self.clock())
         known.keep(entries)
         return entries
+
+    def _served(self) -> list[Entry]:
+        """The tables of databases, called after their destinations: `warehouse.orders`."""
+        found = []
+        for name, plan in self.plans.items():
+            for target in (target for target in plan.targets if target.kind == "postgres"):
+                shapes: Mapping[str, Columns] = self.destinations[f"{target.kind}:{target.name}"].shapes(name)  # type: ignore[attr-defined]
+                for table, columns in shapes.items():
+                    typed = tuple(Column(column, kind, "") for column, kind in columns)
+                    found.append(Entry(f"{target.name}.{table}", CURATED, name, typed, files=None, bytes=None))
+        return found
 
     def _raw(self, landed: Landed, known: _Known) -> Entry:
         from penstock.adapters.duckdb.infer import inferred
@@ -96,7 +109,7 @@ class _Known:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._before: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        self._before = _read(path)
         self._batches: dict[str, dict[str, Any]] = {}
 
     def columns(self, table: str, address: str, version: str) -> Columns | None:
@@ -125,6 +138,15 @@ class _Known:
         draft = self._path.with_name(f".{FILE}.{uuid4().hex[:8]}")
         draft.write_text(json.dumps(facts), encoding="utf-8")
         draft.replace(self._path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What is no JSON is as good as gone."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _key(drift: Drift) -> tuple[str, ...]:

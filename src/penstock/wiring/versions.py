@@ -41,9 +41,10 @@ class Versions(Parts):
             return self.lake_of(pipeline).versions(pipeline)
         return [version for name, lake in self.lakes.items() for version in lake.versions(name)]
 
-    def brought_back(self) -> list[Version]:
-        """The older versions that are published in place of the newest ones."""
-        return [version for version in self.versions() if version.published and not version.newest]
+    def brought_back(self) -> dict[str, int]:
+        """By pipeline, the older versions that are published in place of the newest ones."""
+        found = {name: lake.brought_back(name) for name, lake in self.lakes.items()}
+        return {name: number for name, number in found.items() if number}
 
     def show(self, pipeline: str, version: int = 0, *, by: str) -> int:
         """Publish an older version of a pipeline's tables in place of the newest, or (0) the newest again.

@@ -227,6 +227,10 @@ class Lake:
         # Number 0: collected between two looks.
         return [_version(manifest, published, newest) for manifest in found if manifest.number]
 
+    def brought_back(self, pipeline: str) -> int:
+        """The older version that is published in place of the newest, or 0."""
+        return self._ground.brought_back(pipeline)
+
     def show(self, pipeline: str, version: int = 0) -> tuple[int, int]:
         """Publish an older version in place of the newest, or (0) the newest again; what is loaded stays as it is.
 

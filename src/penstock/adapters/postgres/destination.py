@@ -21,6 +21,7 @@ from penstock.errors import DestinationUnavailable, PenstockError
 from penstock.model.faults import point
 from penstock.model.loads import Range, declared
 from penstock.model.lookups import Lookup, Page
+from penstock.model.shapes import Columns
 from penstock.model.slots import Slot
 from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import Load, Loaded, TableSpec
@@ -128,10 +129,14 @@ class Postgres:
 
     def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
         """The pipeline's tables and their columns."""
+        return {name: tuple(column for column, _ in columns) for name, columns in self.shapes(pipeline).items()}
+
+    def shapes(self, pipeline: str) -> dict[str, Columns]:
+        """The pipeline's tables with their columns and the server's types."""
         with self._turn:
             specs = self._specs(pipeline) if self._known() else {}
             shapes = catalog.columns(self._session, self._place, list(specs))
-        return {name: tuple(shapes[name]) for name in specs if name in shapes}
+        return {name: tuple(shapes[name].items()) for name in specs if name in shapes}
 
     def close(self) -> None:
         self._session.close()

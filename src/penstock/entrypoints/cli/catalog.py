@@ -38,7 +38,8 @@ def schema(name: str, entries: Sequence[Entry], out: Output) -> None:
         out.table(("column", "found", "declared", "files without"), rows)
     else:
         out.table(("column", "type"), [(item.name, item.type) for item in entry.columns])
-    out.say(_size(entry))
+    if entry.files is not None:
+        out.say(_size(entry))
     for drift in entry.drifts:
         out.say(f"{out.mark('open')} {_told(drift)}")
 

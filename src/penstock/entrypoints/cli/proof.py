@@ -119,6 +119,8 @@ def verify(options: Namespace, out: Output) -> int:
         for difference in differences:
             out.say(f"{out.mark('bad')} {difference}")
             out.event("difference", **difference.as_dict())
+        for name, number in project.brought_back().items():
+            out.note(f"{name}@{number} is published in place of the newest version, which is what was compared")
         if not differences:
             out.say(f"{out.mark('good')} landing zone, ledger and destinations agree")
     return DIFFERENCES if differences else 0

@@ -60,6 +60,8 @@ def query(options: Namespace, out: Output) -> int:
             _explained(project.explain(sql, version=version), out)
             return 0
         columns, rows = project.query(sql, _destination(project, options.destination), version=version)
+        for name, number in project.brought_back().items():
+            out.note(f"{name}@{number} is published in place of the newest version: penstock publish {name}")
         if options.decrypt:
             rows = _decrypted(columns, rows, options.decrypt, project.decryptor())
         if options.chart or options.out:
