@@ -96,6 +96,12 @@ def test_checks_and_privacy_belong_to_their_input(tmp_path):
     }  # fmt: skip
 
 
+def test_an_input_without_records_is_an_empty_relation(tmp_path, joined):
+    bench = Bench(tmp_path, joined)
+    result = bench.join(cases=CASES, recoveries="date,country,recovered\n")
+    assert (result.fates, result.rows) == (Fates(read=3, kept=3), {"cases": 3, "recoveries": 0, "days": 0})
+
+
 def test_a_refused_input_refuses_the_delivery(tmp_path, joined):
     bench = Bench(tmp_path, joined)
     result = bench.join(cases=CASES, recoveries="date,land,recovered\n")

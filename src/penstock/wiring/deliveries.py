@@ -107,12 +107,15 @@ class Deliveries(Gathering):
         outcomes = Outcomes(self.ledger)
         waiting, followed = list(acceptances), list[Outcome]()
         crew = self._crew(self.equipment, listener, alone=len(waiting) == 1)
-        with self.telling(), crew as (worker, mate):
-            while waiting := outcomes.unrested(waiting):
-                run = worker.work()
-                for told in mate.done() if run is None else [run, *mate.done(0)]:
-                    outcomes.learn(told)
-                    followed += self._derived_outcomes(told)
+        with self.telling():
+            with crew as (worker, mate):
+                while waiting := outcomes.unrested(waiting):
+                    run = worker.work()
+                    for told in mate.done() if run is None else [run, *mate.done(0)]:
+                        outcomes.learn(told)
+                        followed += self._derived_outcomes(told)
+            # What the mate was still driving has ended by now: nothing becomes ready behind our back.
+            followed += [outcome for told in mate.done(0) for outcome in self._derived_outcomes(told)]
             followed += self._follow(listener)
         return [outcomes.of(acceptance) for acceptance in acceptances] + followed
 
@@ -149,7 +152,11 @@ class Deliveries(Gathering):
             equipment = replace(equipment, plans={name: equipment.plans[name] for name in names})
         runs = []
         with self.telling(), self._crew(equipment, listener) as (worker, mate):
-            while (run := worker.work()) is not None or not mate.idle:
+            while True:
+                idle = mate.idle  # asked first: what the mate ends after that may have made something else ready
+                run = worker.work()
+                if run is None and idle:
+                    break
                 runs += mate.done() if run is None else [run, *mate.done(0)]
         if any(self.zones.staged()):
             self.sweep()

@@ -191,7 +191,8 @@ def _digest(relation: str) -> str:
     and parts they come."""
     own = ", ".join(quote_literal(name) for name in RESERVED)
     values = f"SELECT COLUMNS(lambda c: c NOT IN ({own})) FROM {relation}"
-    return f"SELECT coalesce(sum(hash(r)::HUGEINT), 0) FROM ({values}) AS r"
+    # A short alias might be the name of a column, of which alone the hash would be then.
+    return f"SELECT coalesce(sum(hash(_penstock_row)::HUGEINT), 0) FROM ({values}) AS _penstock_row"
 
 
 def safe_side_by_side(plan: Plan) -> bool:

@@ -240,6 +240,24 @@ class ParquetPart:
         return []
 
 
+class EmptyPart:
+    """A delivery without a single record: its relations are there, and empty."""
+
+    def __init__(self, tally: Tally, plan: Plan) -> None:
+        self.tally, self.plan = tally, plan
+        self.records = {tally.ordinal: (0, 0)}
+
+    def read_into(self, session: Session, masks: Sequence[str], _scratch: Path) -> list[RejectedRow]:
+        texts = "".join(f", NULL::VARCHAR AS _c{place}" for place in range(len(self.plan.reading.names)))
+        origin = f"(SELECT NULL::BIGINT AS {ROW}{texts} WHERE false)"
+        select = self.plan.reading.select(origin, masks, identity=(ROW,))
+        session.run(
+            f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
+        )
+        session.run(SOURCE_IS_READ)
+        return []
+
+
 def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path) -> int:
     """Run a CREATE TABLE over the chunk's text; returns the number of rows."""
     names = plan.reading.names

@@ -16,7 +16,7 @@ from pathlib import Path
 from penstock.adapters.duckdb.engine import DuckEngine, Preparing
 from penstock.adapters.duckdb.feeding import Batch
 from penstock.adapters.duckdb.partners import Partners
-from penstock.adapters.duckdb.parts import Part
+from penstock.adapters.duckdb.parts import EmptyPart, Part
 from penstock.adapters.duckdb.session import Resources
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import Spill, find_late, late_relations, rejects_late
@@ -44,6 +44,13 @@ class _Share:
     @property
     def tallies(self) -> dict[int, Tally]:
         return {self.tally.ordinal: self.tally}
+
+    def parts(self) -> Iterator[Part]:
+        """The parts of the input; at least one, so that what is joined with it finds it there."""
+        parts = self.preparing.feed.parts(self.batch)
+        first = next(parts, None)
+        yield first or EmptyPart(self.tally, self.preparing.plan)
+        yield from parts
 
     @property
     def spills(self) -> list[Spill]:
@@ -126,7 +133,7 @@ class Several:
         for share in shares:
             self._place(share, offset)
             preparing, lines = share.preparing, _Lines()
-            parts = lines.counted(preparing.feed.parts(share.batch))
+            parts = lines.counted(share.parts())
             with _concerning(share.tally):
                 relations = late_relations(preparing.plan) | preparing.plan.sought
                 if self.work.plan.matches:
@@ -154,9 +161,8 @@ class Several:
         share.preparing.lane.name_slots([share.tally])
 
     def _carry(self, share: _Share) -> None:
-        parts = share.preparing.feed.parts(share.batch)
         with _concerning(share.tally):
-            share.good = share.preparing.carry(parts, share.tallies)
+            share.good = share.preparing.carry(share.parts(), share.tallies)
         self._read += share.tally.read
 
     def _together(self, tally: Tally, shares: list[_Share]) -> dict[str, str]:
