@@ -54,6 +54,19 @@ def test_a_value_that_is_not_of_its_type_rejects_its_row(tmp_path, shop, price):
     assert (reject["line"], reject["reasons"], reject["row"]) == (1, ["price is not DECIMAL(6,2)"], None)
 
 
+@pytest.mark.parametrize("bad", [1, 61, 62, 63, 64, 130])
+def test_a_value_is_not_of_its_type_in_whichever_column(tmp_path, bad):
+    columns = {f"c{place}": "INTEGER" for place in range(1, 131)}
+    wide = ps.Pipeline("wide", trigger=ps.upload("landing/{name}.csv"), source=ps.csv(header=False, columns=columns))
+    wide.checks("source", f'ColumnValues "c{bad}" > 0')
+    wide.load("source", to=ps.lake())
+    bench = Bench(tmp_path, wide)
+    lines = [",".join("x" if row and place == bad else "7" for place in range(1, 131)) for row in range(2)]
+    (result,) = bench.prepare(a__csv="\n".join(lines))
+    assert result.fates == Fates(read=2, kept=1, quarantined=1)
+    assert result.reasons == {f"c{bad} is not INTEGER": 1}
+
+
 def test_an_empty_field_is_null_and_no_reject(tmp_path, shop):
     bench = Bench(tmp_path, shop)
     (result,) = bench.prepare(a__csv="1,,\n")

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from penstock.authoring.rules import CheckSpec, Rule
 from penstock.compile.checks import row_predicate
 from penstock.compile.predicates import columns_of
-from penstock.compile.reading import CAST
 from penstock.compile.sql import quote_literal
 
 BITS = 62
@@ -48,7 +47,7 @@ class Masks:
             values[number] = values.get(number, 0) | bit
         return " OR ".join(f"(_fault{number} & {value}) <> 0" for number, value in values.items()) or "false"
 
-    def reasons(self, casts: Mapping[str, int] | None = None) -> list[str]:
+    def reasons(self, casts: Mapping[str, tuple[str, int]] | None = None) -> list[str]:
         """List items of the failing rules' texts, for rows that are known to fail. A rule about a column that is not
         of its type (`casts`: the columns' bits) says nothing new."""
         return [
@@ -56,10 +55,10 @@ class Masks:
             for number, bit, text in self._bits(("quarantine", "stop"))
         ]
 
-    def _untold(self, text: str, casts: Mapping[str, int] | None) -> str:
+    def _untold(self, text: str, casts: Mapping[str, tuple[str, int]] | None) -> str:
         rule = next(spec.rule for spec in self.rules if spec.rule.text == text)
-        told = sum(1 << casts[name] for name in read_by(rule) if name in casts) if casts else 0
-        return f" AND ({CAST} & {told}) = 0" if told else ""
+        told = [casts[name] for name in sorted(read_by(rule)) if name in casts] if casts else []
+        return "".join(f" AND ({mask} & {bit}) = 0" for mask, bit in told)
 
     def counts(self, severity: str) -> list[tuple[str, str]]:
         """(text, aggregate) of the rules of one severity."""

@@ -18,6 +18,8 @@ from penstock.compile.sql import quote_identifier
 from penstock.model.schemas import INTEGERS
 
 CAST = "_cast"
+CAST_BITS = 62
+"""How many columns one mask (a BIGINT) speaks of."""
 """Bit mask of columns that are not of their type."""
 SHAPE = "_shape"
 
@@ -89,22 +91,34 @@ class Reading:
         )
         first = f"SELECT {ids}{texts}, {values} FROM {origin}"
         faults = "".join(f", {mask} AS _fault{place}" for place, mask in enumerate(masks))
-        second = f"SELECT *, {self._cast_mask()} AS {CAST}{faults} FROM ({first})"
+        casts = self._cast_masks()
+        judged = ", ".join(f"{mask} AS {name}" for name, mask in casts.items())
+        second = f"SELECT *, {judged}{faults} FROM ({first})"
         outputs = ", ".join(self._protected(name) for name, _ in typed)
         numbers = "".join(f", _fault{place}" for place in range(len(masks)))
-        return f"SELECT {ids}{outputs}, {CAST}{numbers}, {self._shape(typed)} AS {SHAPE} FROM ({second})"
+        return f"SELECT {ids}{outputs}, {', '.join(casts)}{numbers}, {self._shape(typed)} AS {SHAPE} FROM ({second})"
 
     def _casts(self, name: str, kind: ColumnType) -> bool:
         return kind.name != "VARCHAR" and self._kind(name) != "drop"
 
-    def _cast_mask(self) -> str:
-        """0 for all good rows, at the price of one comparison a typed column."""
-        parts = [
-            f"CASE WHEN {quote_identifier(name)} IS NULL AND {self.text_of(name)} IS NOT NULL "
-            f"THEN {1 << bit} ELSE 0 END"
-            for bit, (name, _) in enumerate(self.typed)
-        ]
-        return f"({' | '.join(parts)})::BIGINT" if parts else "0::BIGINT"
+    @property
+    def bits(self) -> dict[str, tuple[str, int]]:
+        """Which bit of which mask says that a column's text is not of its type."""
+        return {
+            name: (f"{CAST}{place // CAST_BITS or ''}", 1 << place % CAST_BITS)
+            for place, (name, _) in enumerate(self.typed)
+        }
+
+    def _cast_masks(self) -> dict[str, str]:
+        """All 0 for good rows, at the price of one comparison a typed column. The first, `_cast`, has its highest bit
+        set where one of the others is not 0."""
+        parts: dict[str, list[str]] = {CAST: []}
+        for name, (mask, bit) in self.bits.items():
+            failed = f"{quote_identifier(name)} IS NULL AND {self.text_of(name)} IS NOT NULL"
+            parts.setdefault(mask, []).append(f"CASE WHEN {failed} THEN {bit} ELSE 0 END")
+            if mask != CAST:
+                parts[CAST].append(f"CASE WHEN {failed} THEN {1 << CAST_BITS} ELSE 0 END")
+        return {mask: f"({' | '.join(terms)})::BIGINT" if terms else "0::BIGINT" for mask, terms in parts.items()}
 
     def _shape(self, typed: Sequence[tuple[str, ColumnType]]) -> str:
         """For rows that did not parse: what their unmarked text looked like, with letters and digits masked."""

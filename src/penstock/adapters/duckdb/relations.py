@@ -73,12 +73,11 @@ class Relations:
         """Define the source over `chunk._source`: rows that were read, are of their types and pass their checks."""
         tests = self.masks[self.plan.relation]
         failing = tests.failing()
-        typed = self.plan.reading.typed
+        bits, kinds = self.plan.reading.bits, dict(self.plan.reading.typed)
         casts = [
-            f"CASE WHEN ({CAST} & {1 << bit}) <> 0 THEN {quote_literal(misfit(name, kind))} END"
-            for bit, (name, kind) in enumerate(typed)
+            f"CASE WHEN ({mask} & {bit}) <> 0 THEN {quote_literal(misfit(name, kinds[name]))} END"
+            for name, (mask, bit) in bits.items()
         ]
-        bits = {name: bit for bit, (name, _) in enumerate(typed)}
         self.session.run(
             f"INSERT INTO chunk._rejected SELECT {SLOT}, {ROW}, {reason_list([*casts, *tests.reasons(bits)])}, "
             f"{SHAPE}, NULL, NULL, {kept_values(self.plan)} FROM chunk._source WHERE {CAST} <> 0 OR {failing}"
