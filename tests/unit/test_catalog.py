@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import closing
 
 import pytest
 
 import penstock as ps
-from penstock.adapters.duckdb.infer import inferred
+from penstock.adapters.duckdb.infer import Inference
 from penstock.compile.catalog import Column, Drift, united, wide
 
 FIRST = ("a", (("id", "BIGINT"), ("free", "BIGINT")))
@@ -56,6 +57,11 @@ def test_two_types_have_one_that_holds_both(first, second, both):
 # --- of one file -------------------------------------------------------------------------------------------------
 
 CSV = ps.csv(columns={"id": "VARCHAR", "free": "VARCHAR"})
+
+
+def inferred(path, source):
+    with closing(Inference()) as inference:
+        return inference.columns(path, source)
 
 
 def test_a_csv_s_types_are_inferred_from_its_values(tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,6 +17,7 @@ from penstock.model.shapes import Columns
 from penstock.wiring.raw import Landed, Raw
 
 if TYPE_CHECKING:
+    from penstock.adapters.duckdb.infer import Inference
     from penstock.adapters.lake import Shape
 
 RAW, CURATED = "raw", "curated"
@@ -64,6 +67,12 @@ class Catalog(Raw):
         known.keep(entries)
         return entries
 
+    @cached_property
+    def _inference(self) -> Inference:
+        from penstock.adapters.duckdb.infer import Inference
+
+        return self._stack.enter_context(closing(Inference()))
+
     def _served(self) -> list[Entry]:
         """The tables of databases, called after their destinations: `warehouse.orders`."""
         found = []
@@ -76,14 +85,12 @@ class Catalog(Raw):
         return found
 
     def _raw(self, landed: Landed, known: _Known) -> Entry:
-        from penstock.adapters.duckdb.infer import inferred
-
         batches: dict[str, Columns] = {}
         folders: dict[str, int] = {}
         for found in landed.files:
             columns = known.columns(landed.name, found.address, found.version)
             if columns is None:
-                columns = inferred(self.landing.zones / found.address, landed.declared)
+                columns = self._inference.columns(self.landing.zones / found.address, landed.declared)
                 known.learn(landed.name, found.address, found.version, columns)
             batches[found.address] = columns
             folder = found.address.rpartition("/")[0]

@@ -31,8 +31,9 @@ class Reading:
     row_groups: int
     """Of the files that were read."""
     bytes_read: int
-    """Footers included; pages come with what lies beside them."""
+    """Footers included, and what is read twice: of tiny files it may be more than they hold."""
     bytes: int
+    """What all files of the tables hold."""
     rows_read: int
     rows: int
     """How many rows were found."""

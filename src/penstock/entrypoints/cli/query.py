@@ -102,7 +102,7 @@ def _explained(read: Reading, out: Output) -> None:
     out.record(asdict(read))
     out.say(f"tables      {', '.join(read.tables) or 'none'}")
     out.say(f"files       {read.files_read:,} of {read.files:,} read")
-    out.say(f"bytes       {read.bytes_read:,} of {read.bytes:,} read")
+    out.say(f"bytes       {read.bytes_read:,} read, of files that hold {read.bytes:,}")
     out.say(f"row groups  {read.row_groups_read:,} of {read.row_groups:,} in these files read")
     out.say(f"rows        {read.rows_read:,} read, {read.rows:,} found")
 
