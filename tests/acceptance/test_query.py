@@ -186,6 +186,34 @@ def test_a_source_without_files_has_no_rows(shop, capsys):
     assert query(shop, "select count(*) as n from raw.till", capsys) == [{"n": 0}]
 
 
+PULLED = """
+import penstock as ps
+
+covid = ps.Pipeline(
+    "covid",
+    trigger=ps.schedule("0 6 * * *", tz="UTC"),
+    sources={
+        "cases": ps.http("https://example.org/cases.csv", ps.csv(columns={"day": "DATE", "cases": "BIGINT"})),
+        "healed": ps.http("https://example.org/healed.csv", ps.csv(columns={"day": "DATE", "healed": "BIGINT"})),
+    },
+    privacy={"cases": {"cases": ps.drop()}},
+)
+covid.sql("sums", "SELECT count(*) AS n FROM cases JOIN healed USING (day)")
+covid.load("sums", to=ps.lake(), mode="replace")
+"""
+
+
+def test_each_of_several_pulled_sources_is_a_table(tmp_path, capsys):
+    create(tmp_path / "covid", "minimal")
+    (tmp_path / "covid/pipelines/sales.py").write_text(PULLED)
+    (tmp_path / "covid/landing/covid/cases").mkdir(parents=True)
+    (tmp_path / "covid/landing/covid/cases/cases.csv").write_text("day,cases\n2020-03-01,7\n")
+    found = tables(tmp_path / "covid", capsys)
+    assert [(name, item["files"]) for name, item in found.items()] == [("raw.covid_cases", 1), ("raw.covid_healed", 0)]
+    sql = "select * exclude (_file) from raw.covid_cases"
+    assert query(tmp_path / "covid", sql, capsys) == [{"day": "2020-03-01", "_line": 2}]
+
+
 # --- the catalog -------------------------------------------------------------------------------------------------
 
 FEED = """

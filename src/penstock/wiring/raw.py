@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.adapters.scratch import Scratch
 from penstock.authoring.pipeline import SOURCE, Pipeline
@@ -89,7 +89,9 @@ class Raw(Versions):
     def _reader(self, landed: Landed) -> Pipeline:
         """A pipeline that does nothing but read the source."""
         privacy = self.pipelines[landed.pipeline].privacy.get(landed.source, {})
-        reader = Pipeline(landed.pipeline, trigger=manual(), source=landed.declared, privacy=privacy)
+        # From where it is pulled does not matter: it is here.
+        source = replace(landed.declared, origin=None)
+        reader = Pipeline(landed.pipeline, trigger=manual(), source=source, privacy=privacy)
         reader.load(SOURCE, to=lake(), table=SCHEMA)
         return reader
 
