@@ -56,6 +56,12 @@ def checkins_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def covid_data() -> Path:
+    """What two health authorities really published."""
+    return real_data("covid")
+
+
+@pytest.fixture(scope="session")
 def postgres_room() -> Path | None:
     """A disk in memory for servers, where there is one: making a database there takes a tenth of the time."""
     usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)

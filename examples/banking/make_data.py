@@ -64,7 +64,7 @@ def make(
     folder: Path, *, senders: int = 2, days: int = 2, clients: int = 20, seed: int = 1, orphans: bool = False
 ) -> list[Path]:
     """Write the files; returns them, senders interleaved."""
-    rng = random.Random(seed)  # noqa: S311  invented data
+    rng = random.Random(seed)
     paths = []
     for number in range(days):
         stamp = f"{FIRST_DAY + timedelta(days=number):%Y%m%d}"

@@ -84,7 +84,7 @@ def render(lines: list[list[str]]) -> str:
 
 def make(folder: Path, *, days: int = 1, orders: int = 300, seed: int = 1, mistakes: bool = False) -> list[Path]:
     """Write the files; each appears under its name only when it is whole."""
-    rng, files = random.Random(seed), []  # noqa: S311  invented sales, no secrets
+    rng, files = random.Random(seed), []
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(days):
         opening = datetime(2024, 3, 4, 9) + timedelta(days=number)  # noqa: DTZ001  tills print local time

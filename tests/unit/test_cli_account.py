@@ -54,6 +54,7 @@ def test_the_last_line_is_the_whole_account():
         "event": "run_finished", "run": "r1", "runs": ["r1", "r1"], "pipeline": "cafe", "state": "failed",
         "rows": {"read": 300, "kept": 295, "filtered": 0, "deduplicated": 0, "quarantined": 5},
         "loaded": {"orders": 295}, "reasons": {'IsComplete "branch"': 5}, "warnings": {}, "duplicates": 1,
+            "retries": {},
         "errors": [{"slot": "landing/bad.csv", "standing": "refused", **REFUSED}], "seconds": 0.512,
     }  # fmt: skip
 

@@ -47,6 +47,17 @@ def test_it_prints_the_files_and_two_commands(capsys, monkeypatch):
     )
 
 
+def test_an_example_says_how_to_begin(capsys, monkeypatch):
+    monkeypatch.setattr(init, "command", lambda: "penstock")
+    monkeypatch.setattr(init.sys, "executable", "python3")
+    main(["init", "health", "--example", "covid"])
+    assert capsys.readouterr().out.split("Next:\n")[1].splitlines() == [
+        "  cd health && python3 make_data.py feed --until 2020-05-23",
+        "  python3 -m http.server 8765 --bind 127.0.0.1 --directory feed &",
+        "  penstock run covid",
+    ]
+
+
 def test_json_tells_the_same(here, capsys):
     main(["init", "shop", "--json"])
     told = json.loads(capsys.readouterr().out)

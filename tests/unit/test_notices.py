@@ -151,3 +151,8 @@ def test_a_pipeline_says_where_the_mistake_is():
 def test_a_channel_has_a_name_that_can_be_part_of_a_secret_s(name):
     with pytest.raises(DefinitionError, match="cannot name a channel"):
         ps.notify(name)
+
+
+def test_rows_that_found_their_partner_have_healed():
+    run = run_of(result("leeds", Standing.LOADED, Fates(3, 2, quarantined=1), retries={"healed": 2, "waiting": 1}))
+    assert Told.of(run) == Told(2, 1, 2)

@@ -213,3 +213,54 @@ def test_an_element_that_does_not_end_within_bounds_refuses_the_file():
     layout = Layout(LAYOUT.columns, limits=Limits(record_bytes=1000))
     with pytest.raises(RefusedFile, match="not a JSON array"):
         array('[{"id": "' + "x" * 5000 + '"}]', layout, chunk_bytes=100)
+
+
+# --- an array in a document ------------------------------------------------------------------------------------------
+
+
+def within(text: str, *path: str, **options) -> list[list[str]]:
+    return rows(array(text, Layout(("id", "name"), path=path), **options))
+
+
+ONE = [["1", "1", "a"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{"rows": [{"id": 1, "name": "a"}]}', ["rows"]),
+        ('{"type": "All", "n": 3, "x": {"rows": []}, "rows": [{"id": 1, "name": "a"}], "end": [1, {}]}', ["rows"]),
+        (
+            ' { "data" : { "n" : null , "rows" : [ {"id": 1, "name": "a"} ] , "m" : "]" } , "z" : {} } ',
+            ["data", "rows"],
+        ),
+    ],
+)
+def test_an_array_is_found_in_a_document(text, path):
+    assert within(text, *path) == ONE
+    assert within(text, *path, chunk_bytes=1) == ONE
+
+
+def test_an_element_in_a_document_is_located_in_the_file():
+    text = '{"n": "é", "rows": [{"id": 1, "name": "a"}, 7]}'
+    (bad,) = [found for chunk in array(text, Layout(("id", "name"), path=("rows",))) for found in chunk.rejected]
+    assert text.encode()[bad.start : bad.end] == b"7"
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('{"rows": {"id": 1}}', ["rows"]),
+        ('{"lines": []}', ["rows"]),
+        ("{}", ["rows"]),
+        ('[{"id": 1}]', ["rows"]),
+        ('{"data": {"lines": []}, "rows": []}', ["data", "rows"]),
+        ('{"rows": []', ["rows"]),
+        ('{"rows": []} x', ["rows"]),
+        ('{"rows": [], }', ["rows"]),
+        ('{"rows" []}', ["rows"]),
+    ],
+)
+def test_a_document_without_its_array_is_refused(text, path):
+    with pytest.raises(RefusedFile):
+        within(text, *path)

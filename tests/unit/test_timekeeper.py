@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 import penstock as ps
 from penstock.adapters.files.landing import FolderLanding
 from penstock.compile.readiness import conditions
-from penstock.errors import SourceUnavailable
+from penstock.errors import LedgerBusy, SourceUnavailable
 from penstock.ledger.port import RetryPolicy
 from penstock.model.firings import FiringState
 from penstock.model.slots import Kind, Slot
@@ -44,9 +46,9 @@ class Feed:
 class World:
     """One project with one pipeline, and any number of processes that keep its time."""
 
-    def __init__(self, folder, pipeline, feed=None):
+    def __init__(self, folder, pipeline, feed=None, ledger=None):
         self.now, self.feed = NOW, feed
-        self.ledger, self.landing, self.pipeline = MemoryLedger(), FolderLanding(folder), pipeline
+        self.ledger, self.landing, self.pipeline = ledger or MemoryLedger(), FolderLanding(folder), pipeline
         self.courier = Courier(
             Route(
                 self.ledger, self.landing, {pipeline.name: pipeline}, conditions({pipeline.name: pipeline}),
@@ -162,6 +164,46 @@ def test_every_missed_firing_has_its_own_time(tmp_path, feed):
         world.turn()
     assert [item.due for item in world.ledger.firings()] == [NOW + HOUR + n * DAY for n in (2, 1, 0)]
     assert world.states() == [FiringState.DONE, FiringState.UNCHANGED, FiringState.UNCHANGED]
+
+
+class Forgetful(MemoryLedger):
+    """A ledger that cannot be reached when the first firing ends, and not when somebody looks for the second time."""
+
+    ends = looks = 0
+
+    def fired(self, *arguments, **named):
+        self.ends += 1
+        if self.ends == 1:
+            raise LedgerBusy("the ledger is held by somebody else")
+        return super().fired(*arguments, **named)
+
+    def timetables(self):
+        self.looks += 1
+        if self.looks == 2:
+            raise LedgerBusy("the ledger is held by somebody else")
+        return super().timetables()
+
+
+def test_an_end_that_could_not_be_recorded_is_tried_again(tmp_path, feed):
+    world = World(tmp_path, pulling(source="cases"), feed, Forgetful())
+    world.ledger.looks = 2
+    world.turn()
+    world.turn(HOUR)
+    assert world.states() == [FiringState.WAITING]
+    world.turn(timedelta(minutes=1))
+    assert world.states() == [FiringState.DONE]
+
+
+def test_the_time_is_kept_by_a_thread_that_survives_trouble(tmp_path, feed):
+    world = World(tmp_path, pulling(ps.every(seconds=1), source="cases"), feed, Forgetful())
+    world.courier = Courier(replace(world.courier.route, clock=lambda: datetime.now(UTC)))
+    keeper = Timekeeper(world.courier, "keeper-1")
+    keeper.start()
+    deadline = time.monotonic() + 20
+    while FiringState.DONE not in world.states() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    keeper.stop(10)
+    assert FiringState.DONE in world.states()
 
 
 # --- what is fetched -------------------------------------------------------------------------------------------------
@@ -296,7 +338,7 @@ def test_nothing_new_anywhere_is_a_no_op(joined):
 def test_of_half_of_them_nothing_is_delivered(joined):
     joined.feed.texts["recoveries"] = None
     joined.turn(HOUR)
-    assert joined.addresses() == []
+    assert joined.addresses() == joined.texts() == []
     joined.feed.texts["recoveries"] = "R"
     joined.turn(timedelta(minutes=1))
     assert joined.addresses() == ["key/all"]

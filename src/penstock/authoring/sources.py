@@ -77,6 +77,8 @@ class Source:
     locales: tuple[str, ...] = ()
     of: str = ""
     """The table's name, of a source that is another pipeline's table."""
+    at: str = ""
+    """The keys that lead to a JSON document's array, joined by dots."""
     origin: Origin | None = field(default=None, repr=False)
     """From where it is pulled; None for what is delivered. No part of what the rows mean."""
 
@@ -174,15 +176,21 @@ def json_lines(
 def json(
     *,
     columns: Mapping[str, str],
+    at: str = "",
     encoding: str = "utf-8",
     tz: str = "",
     fold: int = 0,
     locale: str | Iterable[str] = "",
 ) -> Source:
-    """One JSON array of objects. A row's line is its ordinal in the array."""
+    """One JSON array of objects. A row's line is its ordinal in the array.
+
+    `at="features"` finds the array in an object: keys, joined by dots.
+    """
     parsed = _columns(columns)
     _time(parsed, tz, fold)
-    return Source("json", parsed, encoding=encoding, tz=tz, fold=fold, locales=checked(locale))
+    if at and not all(at.split(".")):
+        raise DefinitionError(f"at={at!r} names no place in a JSON document", fix='keys joined by dots: at="data.rows"')
+    return Source("json", parsed, encoding=encoding, tz=tz, fold=fold, locales=checked(locale), at=at)
 
 
 def parquet(*, columns: Mapping[str, str]) -> Source:

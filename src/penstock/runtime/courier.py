@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,10 +63,18 @@ class _Bag:
 
     deliveries: list[Delivery] = field(default_factory=list)
     pulled: list[Pulled] = field(default_factory=list)
-    known: list[Pulled] = field(default_factory=list)
-    """What has not changed, so that nothing need be kept of it anew."""
     told: dict[str, str] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """What one source has: new content in the file, or what was there `before`."""
+
+    file: Path
+    told: str
+    before: Pulled | None
+    validators: Mapping[str, str] = field(default_factory=dict)
 
 
 class Courier:
@@ -83,12 +91,12 @@ class Courier:
         except ClaimLost:
             raise
         except PenstockError as error:
-            return Fired(self._failed(firing, error))
+            return Fired(self.failed(firing, error))
         except OSError as error:
-            return Fired(self._failed(firing, StorageUnavailable("the store failed", why=error.strerror or "")))
+            return Fired(self.failed(firing, StorageUnavailable("the store failed", why=error.strerror or "")))
         except Exception as error:
             log.exception("Unexpected error", extra={"action": "firing_broken", "firing": firing.id})
-            return Fired(self._failed(firing, PenstockError(f"unexpected {type(error).__name__}", why="see the log")))
+            return Fired(self.failed(firing, PenstockError(f"unexpected {type(error).__name__}", why="see the log")))
         point("fire.before_record")
         fired = route.ledger.fired(
             firing.id, firing.epoch, route.clock(), bag.deliveries, bag.pulled, bag.told, bag.marks
@@ -96,7 +104,8 @@ class Courier:
         point("fire.after_record")
         return fired
 
-    def _failed(self, firing: Firing, error: PenstockError) -> Firing:
+    def failed(self, firing: Firing, error: PenstockError) -> Firing:
+        """Record an attempt that failed. Raises `ClaimLost`."""
         route = self.route
         return route.ledger.firing_failed(
             firing.id, firing.epoch, route.clock(), error.facts(), retry=error.retry, policy=route.policy
@@ -131,42 +140,53 @@ class Courier:
     # --- what lies elsewhere -------------------------------------------------------------------------------------
 
     def _fetch(self, firing: Firing, pipeline: Pipeline, bag: _Bag) -> None:
-        """Fetch every source. Several make one delivery, of all that is there now, when any of them is new."""
-        found = {name: self._pull(firing, name, source, bag) for name, source in pipeline.sources.items()}
-        bag.pulled.extend(item for item in found.values() if item not in bag.known)
+        """Fetch every source; when all of them are there, what is new lands. Several make one delivery, of all that is
+        there now."""
+        with ExitStack() as files:
+            fetched = {
+                name: self._pull(firing, name, source, files.enter_context(self._file()))
+                for name, source in pipeline.sources.items()
+            }
+            found = {name: self._land(firing, name, pipeline.sources[name], item) for name, item in fetched.items()}
+        bag.told = {name: item.told for name, item in fetched.items()}
+        bag.pulled = [found[name] for name, item in fetched.items() if item.told != NOT_MODIFIED]
         if not firing.reload and FETCHED not in bag.told.values():
             return
         if not pipeline.several:
-            (name, item), source = next(iter(found.items())), pipeline.source
-            parts = parts_of(firing.pipeline, name, source, item.address) or {}
-            bag.deliveries.append(self._delivery(firing, item.address, item.content, parts))
+            (name, one), source = next(iter(found.items())), pipeline.source
+            parts = parts_of(firing.pipeline, name, source, one.address) or {}
+            bag.deliveries.append(self._delivery(firing, one.address, one.content, parts))
             return
         members = tuple(Member(name, item.address, item.content) for name, item in found.items())
         bag.deliveries.append(self._delivery(firing, key_address({}), vector(members), {}, members))
         condition = self.route.conditions[firing.pipeline]
         bag.marks.extend(Mark(condition, {}, member) for member in members)
 
-    def _pull(self, firing: Firing, name: str, source: Source, bag: _Bag) -> Pulled:
-        """What a source has now: new in the landing zone, or what was fetched before."""
-        route, origin = self.route, source.origin
+    def _pull(self, firing: Firing, name: str, source: Source, file: Path) -> _Fetched:
+        """What a source has now: in the file, or what was fetched before."""
+        origin = source.origin
         assert origin is not None  # noqa: S101 - all of a pipeline's sources are pulled, or none
         before = self._known(firing.pipeline, name, origin)
         known = before.validators if before and not firing.reload else {}
-        with self._file() as file:
-            validators = route.puller(origin).pull(origin, known, file)
-            point("fire.fetched")
-            if validators is None and before is not None:
-                bag.told[name] = NOT_MODIFIED
-                bag.known.append(before)
-                return before
-            if before is not None and _sha256(file) == before.content.sha256:
-                bag.told[name] = EQUAL
-                return replace(before, at=route.clock(), validators=validators or {})
-            where = address(firing.pipeline, name, source, self._local(firing))
-            route.landing.receive(file, where)
-            point("fire.landed")
-        bag.told[name] = FETCHED
-        return Pulled(name, origin.text, where, route.landing.content(where), route.clock(), validators or {})
+        validators = self.route.puller(origin).pull(origin, known, file)
+        point("fire.fetched")
+        if validators is None:
+            return _Fetched(file, NOT_MODIFIED, before)
+        if before is not None and _sha256(file) == before.content.sha256:
+            return _Fetched(file, EQUAL, replace(before, at=self.route.clock(), validators=validators))
+        return _Fetched(file, FETCHED, None, validators)
+
+    def _land(self, firing: Firing, name: str, source: Source, fetched: _Fetched) -> Pulled:
+        """Put what is new into the landing zone."""
+        if fetched.before is not None:
+            return fetched.before
+        landing, origin = self.route.landing, source.origin
+        assert origin is not None  # noqa: S101 - as in `_pull`
+        where = address(firing.pipeline, name, source, self._local(firing))
+        landing.receive(fetched.file, where)
+        point("fire.landed")
+        content = landing.content(where)
+        return Pulled(name, origin.text, where, content, self.route.clock(), fetched.validators)
 
     def _pour(self, pipeline: Pipeline, stream: Stream, bag: _Bag) -> None:
         """What a polled source has becomes a record of the stream, named by its content: a reading that is polled

@@ -50,10 +50,11 @@ class Told:
         healing = {item.slot.address for item in run.generations if item.kind is Kind.PATCH}
         came = [result for result in run.results if result.standing is Standing.LOADED]
         lost = sum(result.fates.read for result in run.results if result.standing in _LOST)
+        patched = sum(result.fates.kept for result in came if result.slot.address in healing)
         return cls(
             sum(result.fates.kept for result in came),
             lost + sum(result.fates.quarantined for result in came),
-            sum(result.fates.kept for result in came if result.slot.address in healing),
+            patched + run.retries.get("healed", 0),
         )
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from penstock.authoring.schedules import Missed, Schedule
@@ -106,6 +107,10 @@ class Timekeeper:
             log.warning("Claim lost", extra={"action": "claim_lost", "firing": firing.id})
         except PenstockError as error:
             _warn(error)
+            with suppress(PenstockError):
+                self.courier.failed(firing, error)
+        except Exception:
+            log.exception("Unexpected error", extra={"action": "firing_broken", "firing": firing.id})
         finally:
             self._acting.discard(threading.current_thread())
             self._wake.set()
@@ -117,6 +122,9 @@ class Timekeeper:
                 again = self.look()
             except PenstockError as error:
                 _warn(error)
+                again = self.courier.route.clock() + AFTER_TROUBLE
+            except Exception:
+                log.exception("Unexpected error", extra={"action": "schedule_broken"})
                 again = self.courier.route.clock() + AFTER_TROUBLE
             pause = max(SHORTEST_SLEEP, again - self.courier.route.clock())
             self._wake.wait(min(pause, LONGEST_SLEEP).total_seconds())

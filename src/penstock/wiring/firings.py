@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from penstock.authoring.schedules import Schedule
 from penstock.authoring.streams import Stream, rhythm
 from penstock.errors import UnknownName, UsageError, nearest
-from penstock.model.firings import Fired, Firing, Timetable
+from penstock.model.firings import Fired, Firing, FiringState, Timetable
 from penstock.wiring.deliveries import Deliveries
 
 if TYPE_CHECKING:
     from penstock.runtime.timekeeper import Timekeeper
 
+ALL = 1_000_000
 POLL_SECONDS = 0.02
 """Between two looks at a firing that another process acts on, or that waits for its next attempt."""
 
@@ -76,6 +78,11 @@ class Firings(Deliveries):
             for name, schedule in self.schedules.items()
         ]
 
+    def fired_for(self, pipeline: str) -> set[datetime]:
+        """The times for which a pipeline has fired, and that came to a good end."""
+        good = (FiringState.DONE, FiringState.UNCHANGED)
+        return {item.due for item in self.ledger.firings(pipeline, ALL) if item.state in good}
+
     def switch(self, pipeline: str, *, on: bool, by: str) -> Timetable:
         """Switch a schedule on or off, for good."""
         schedules = self.schedules
@@ -90,7 +97,8 @@ class Firings(Deliveries):
     def fire(
         self, pipeline: str, *, at: datetime | None = None, reload: bool = False, hard: bool | None = None
     ) -> Fired:
-        """Fire a pipeline by hand, for now or for another time, and act on it until that has come to an end.
+        """Fire a pipeline by hand, for now or for another time, and act on it until that has come to an end; first on
+        what is due of it already, or was cut off.
 
         A time without an offset is local to the schedule.
         """
@@ -100,9 +108,14 @@ class Firings(Deliveries):
                 why="files are delivered to it",
                 fix="penstock run PIPELINE FILE",
             )
-        self.bury_dead_workers()
-        firing = self.ledger.fire_by_hand(pipeline, self._instant(pipeline, at), self.clock(), reload=reload, hard=hard)
-        return self._see_through(firing)
+        with self.telling():
+            self.bury_dead_workers()
+            while (due := self._claim(pipelines=[pipeline])) is not None:
+                self.courier.act(due)
+            firing = self.ledger.fire_by_hand(
+                pipeline, self._instant(pipeline, at), self.clock(), reload=reload, hard=hard
+            )
+            return self._see_through(firing)
 
     def _instant(self, pipeline: str, at: datetime | None) -> datetime:
         if at is None:
@@ -110,13 +123,17 @@ class Firings(Deliveries):
         schedule = self.schedules.get(pipeline)
         return at if at.tzinfo else at.replace(tzinfo=(schedule or Schedule()).zone)
 
+    def _claim(self, *, pipelines: Sequence[str] | None = None, only: str = "") -> Firing | None:
+        lease, policy = self.courier.route.lease, self.courier.route.policy
+        return self.ledger.claim_firing(
+            self.worker_name, self.clock(), lease, pipelines=pipelines, only=only, policy=policy
+        )
+
     def _see_through(self, firing: Firing) -> Fired:
         """Act, in this process or while another one does, as often as the policy allows."""
-        policy = self.equipment.policy
         fired = Fired(firing)
         while not fired.firing.state.final:
-            lease: timedelta = self.courier.route.lease
-            claimed = self.ledger.claim_firing(self.worker_name, self.clock(), lease, only=firing.id, policy=policy)
+            claimed = self._claim(only=firing.id)
             if claimed is not None:
                 fired = self.courier.act(claimed)
                 continue

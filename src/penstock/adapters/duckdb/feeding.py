@@ -160,7 +160,8 @@ class Feed:
         source = self.plan.source
         dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
         documents = frozenset(name for name, kind in source.columns if kind.name == "JSON")
-        return Layout(source.names, dialect, source.aliases, self.limits, documents)
+        path = tuple(source.at.split(".")) if source.at else ()
+        return Layout(source.names, dialect, source.aliases, self.limits, documents, path)
 
     def _opened(self, stream: BinaryIO, base: int, digest: Any, *, careful: bool) -> Iterator[Chunk]:
         source, size, layout = self.plan.source, self.resources.chunk_bytes, self._layout

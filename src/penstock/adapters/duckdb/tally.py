@@ -72,6 +72,8 @@ class Tally:
         error = drift(columns, private, self.read, self.reasons, self.shapes)
         if error is not None and self.generation.kind is not Kind.PATCH:
             self.end(Standing.REFUSED, error)
+            self.kept = self.filtered = self.deduplicated = self.quarantined = 0
+            self.reasons.clear()
 
     def blank(self) -> Tally:
         """An empty account of the same generation, to be added later."""

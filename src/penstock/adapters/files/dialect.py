@@ -109,3 +109,5 @@ class Layout:
     limits: Limits = Limits()
     documents: frozenset[str] = frozenset()
     """The columns that hold JSON: in them a JSON text stays one, quotes and all."""
+    path: tuple[str, ...] = ()
+    """The keys that lead to a JSON document's array; none where it is the array itself."""

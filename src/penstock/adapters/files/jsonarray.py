@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from penstock.adapters.files.chunk import Chunk, Rejected, shape
@@ -36,7 +36,7 @@ def open_json(
     codec, pieces = open_pieces(stream, layout, piece=min(PIECE, max(chunk_bytes, 1)), digest=digest)
     rows = Rows(layout)
     builder = _Builder(layout, base, 1)
-    for record in _records(_Array(pieces, codec, layout.limits), rows):
+    for record in _records(_Array(pieces, codec, layout.limits, layout.path), rows):
         builder.add(record)
         if builder.size >= chunk_bytes:
             yield builder.chunk()
@@ -68,8 +68,8 @@ def _row(text: str, value: Any, array: _Array, rows: Rows) -> list[str]:
 class _Array:
     """The text as far as it is read. Parsing stands `at`; `offset` is the byte in the file of the character `mark`."""
 
-    def __init__(self, pieces: Iterator[bytes], codec: Codec, limits: Limits) -> None:
-        self.codec, self.limits = codec, limits
+    def __init__(self, pieces: Iterator[bytes], codec: Codec, limits: Limits, path: Sequence[str] = ()) -> None:
+        self.codec, self.limits, self.path = codec, limits, path
         self._pieces = pieces
         self._decoder = codecs.getincrementaldecoder("utf-8")(codec.errors)
         self._text, self._at, self._mark, self._offset = "", 0, 0, codec.mark
@@ -77,6 +77,8 @@ class _Array:
 
     def elements(self) -> Iterator[tuple[str, Any]]:
         """The text and the value of each element; the value is a `Flawed` where it has one."""
+        for key in self.path:
+            self._enter(key)
         self._expect("[")
         if self._sign() != "]":
             yield self._element()
@@ -84,7 +86,33 @@ class _Array:
                 self._at += 1
                 yield self._element()
         self._expect("]")
+        for _ in self.path:
+            self._leave()
         self._expect("")
+
+    def _enter(self, key: str) -> None:
+        """To the value of a key of the object that begins here; what stands before it is passed over."""
+        self._expect("{")
+        while self._name() != key:
+            self._element()
+            if self._sign() != ",":
+                raise _nowhere(self.path, key)
+            self._at += 1
+
+    def _leave(self) -> None:
+        """To the end of the object, past whatever follows."""
+        while self._sign() == ",":
+            self._at += 1
+            self._name()
+            self._element()
+        self._expect("}")
+
+    def _name(self) -> Any:
+        if self._sign() != '"':
+            raise _nowhere(self.path, self.path[-1])
+        _, name = self._element()
+        self._expect(":")
+        return name
 
     def rejected(self, number: int, text: str, reason: str) -> Rejected:
         """The locator of the element that was taken last."""
@@ -198,6 +226,14 @@ class _Builder:
 def _end_of_space(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
+
+
+def _nowhere(path: Sequence[str], key: str) -> RefusedFile:
+    return RefusedFile(
+        f"the file has no array at {'.'.join(path)!r}",
+        why=f"there is no key {key!r}",
+        fix="at=… names the keys that lead to the array, joined by dots",
+    )
 
 
 def _refused(why: str) -> RefusedFile:

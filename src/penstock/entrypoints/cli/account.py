@@ -54,6 +54,7 @@ def finished(runs: Sequence[Run], pipeline: str, *, duplicates: int = 0, seconds
         "loaded": loaded(runs),
         "reasons": _total(result.reasons for result in results),
         "warnings": _total(result.warnings for result in results),
+        "retries": _total(run.retries for run in runs),
         "duplicates": duplicates,
         "errors": [error for run in runs for error in errors_of(run)],
         "seconds": round(seconds, 3),
@@ -130,6 +131,9 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
         yield "not every destination has the rows yet"
     elif runs and not tables:
         yield "nothing was loaded"
+    retries = _total(run.retries for run in runs)
+    if retries:
+        yield "rows without a partner: " + ", ".join(f"{rows:,} {word}" for word, rows in retries.items())
     if sum(run.fates.quarantined for run in runs):
         yield f"look at the rows that were set aside: penstock quarantine show {runs[-1].id}"
     for state, advice in (

@@ -88,7 +88,7 @@ def tree(files: Iterable[Path]) -> str:
 
 
 def next_steps(folder: Path, source: str, *, here: bool) -> list[str]:
-    """The two commands that show the new project at work."""
+    """The commands that show the new project at work: of an example those of its README, up to the first of ours."""
     enter = "" if here else f"cd {shlex.quote(os.path.relpath(folder))} && "
     if source:
         from penstock.entrypoints.cli.proposal import pipeline_name
@@ -96,9 +96,20 @@ def next_steps(folder: Path, source: str, *, here: bool) -> list[str]:
         name = pipeline_name(Path(source))
         file = shlex.quote(str(Path(source).absolute()))
         return [f"{enter}$EDITOR pipelines/{name}.py", f"{command()} test {name} {file}"]
-    if (folder / "make_data.py").exists():
-        return [f"{enter}{sys.executable} make_data.py landing --mistakes", f"{command()} run"]
+    readme = folder / "README.md"
+    told = _told(readme.read_text(encoding="utf-8")) if readme.exists() else []
+    if told:
+        return [f"{enter}{told[0]}", *told[1:]]
     return [f"{enter}{command()} test", f"{command()} run sales fixtures/sales_2024-03-04.csv"]
+
+
+def _told(readme: str) -> list[str]:
+    """The first shell block, up to the first `penstock` command."""
+    lines = readme.partition("```shell\n")[2].partition("```")[0].splitlines()
+    ours = next((number for number, line in enumerate(lines, 1) if line.startswith("penstock ")), 0)
+    programs = {"python": sys.executable, "penstock": command()}
+    words = (line.partition(" ") for line in lines[:ours])
+    return [f"{programs.get(word, word)} {rest}" for word, _, rest in words]
 
 
 def _folder(options: Namespace) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.authoring.arrivals import Uploads
 from penstock.authoring.tables import singular
 from penstock.authoring.triggers import Upload
-from penstock.entrypoints.cli import account
+from penstock.entrypoints.cli import account, past
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.run import listener, runs_of, tell
@@ -84,19 +84,24 @@ def _row(condition: Readiness, key: Key, sources: Sequence[str]) -> tuple[str, .
 
 def arguments_backfill(parser: ArgumentParser) -> None:
     """The arguments of `backfill`."""
-    parser.add_argument("pipeline", help="a pipeline that waits for tables of others")
-    parser.add_argument("range", nargs="?", default="", metavar="FROM..TO", help="values of the key's last part")
+    parser.add_argument("pipeline", help="a pipeline that waits for tables of others, or has a schedule")
+    parser.add_argument(
+        "range", nargs="?", default="", metavar="FROM..TO", help="values of the key's last part, or days"
+    )
     parser.add_argument("--yes", action="store_true", help="do it (default: print what would be done)")
-    parser.add_argument("--failures", type=int, default=FAILURES, help=f"stop at so many failed keys ({FAILURES})")
+    parser.add_argument("--failures", type=int, default=FAILURES, help=f"stop at so many failures ({FAILURES})")
 
 
 def backfill(options: Namespace, out: Output) -> int:
-    """Let a pipeline catch up on keys that were loaded before it was declared."""
+    """Let a pipeline catch up: on keys that were loaded before it was declared, or on firings of a past range."""
     with project_of(options) as project:
         pipeline = one_of("pipeline", options.pipeline, project.pipelines)
+        if pipeline in project.schedules and project.fires(pipeline):
+            return past.backfill(project, pipeline, options, out)
         if pipeline not in project.derived:
             raise UsageError(
-                f"pipeline {pipeline!r} waits for no table", fix="penstock run PIPELINE --reload   loads files again"
+                f"pipeline {pipeline!r} has no schedule, and waits for no table",
+                fix="penstock run PIPELINE --reload   loads files again",
             )
         missed = project.missed(pipeline, _range(options.range))
         _plan(project, pipeline, missed, out)

@@ -54,7 +54,8 @@ def run(options: Namespace, out: Output) -> int:
             runs = runs_of(outcomes)
             if not addresses:
                 # A firing finds nothing new where another one, which was killed, has taken it up: that waits, too.
-                runs += project.work_until_idle(hear, pipeline)
+                known_runs = {run.id for run in runs}
+                runs += [run for run in project.work_until_idle(hear, pipeline) if run.id not in known_runs]
         seconds = time.monotonic() - began
         if fired:
             firing.tell(fired, out, seconds=seconds)

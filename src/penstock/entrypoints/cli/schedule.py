@@ -22,18 +22,19 @@ MARKS = {FiringState.FAILED: "bad", FiringState.DONE: "good", FiringState.UNCHAN
 
 def arguments_schedule(parser: ArgumentParser) -> None:
     """The arguments of `schedule`."""
-    parser.add_argument("action", nargs="?", default="list", choices=WORDS, help="list (the default), enable, disable")
+    parser.add_argument("action", nargs="?", default="list", metavar="list|enable|disable", help="default: list")
     parser.add_argument("pipeline", nargs="?", help="whose schedule (list: default all)")
 
 
 def schedule(options: Namespace, out: Output) -> int:
     """List schedules with what is next and what was last, or switch one on or off."""
-    if options.action != "list" and not options.pipeline:
-        raise UsageError(f"penstock schedule {options.action} needs a pipeline", fix="penstock schedule list")
+    action = one_of("action", options.action, WORDS)
+    if action != "list" and not options.pipeline:
+        raise UsageError(f"penstock schedule {action} needs a pipeline", fix="penstock schedule list")
     with project_of(options) as project:
         name = one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else ""
-        if options.action != "list":
-            project.switch(name, on=options.action == "enable", by="schedule")
+        if action != "list":
+            project.switch(name, on=action == "enable", by="schedule")
         found = [item for item in project.planned() if name in ("", item.pipeline)]
         for item in found:
             out.record(facts(item))
