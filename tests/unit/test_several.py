@@ -196,3 +196,28 @@ def test_a_join_of_unknown_inputs_is_found_at_import():
     pipeline.load("days", to=ps.lake())
     with pytest.raises(DefinitionError, match="recovery"):
         pipeline.validate()
+
+
+# --- what others read --------------------------------------------------------------------------------------------
+
+
+def digests(tmp_path, folder, **files):
+    """Of one pipeline's table, by file."""
+    pipeline = ps.Pipeline(
+        "shop", trigger=ps.upload("landing/{name}.csv"), source=ps.csv(columns={"r": "INTEGER", "s": "INTEGER"})
+    )
+    pipeline.load("source", to=ps.lake())
+    (tmp_path / folder).mkdir()
+    bench = Bench(tmp_path / folder, pipeline)
+    bench.plan = bench.plan.watching(frozenset({"source"}))
+    return [result.digests["source"] for result in bench.prepare(**files)]
+
+
+def test_equal_rows_have_an_equal_digest_alone_and_among_others(tmp_path):
+    one = "r,s\n1,2\n3,4\n"
+    (alone,) = digests(tmp_path, "alone", a__csv=one)
+    again, turned, other, empty = digests(
+        tmp_path, "many", a__csv=one, b__csv="r,s\n3,4\n1,2\n", c__csv="r,s\n1,2\n3,5\n", d__csv="r,s\n"
+    )
+    assert alone == again == turned
+    assert len({alone, other, empty}) == 3

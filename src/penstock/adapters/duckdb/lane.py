@@ -27,6 +27,11 @@ from penstock.errors import StepFailed
 from penstock.model.rows import RESERVED, ROW, SEQUENCE, SLOT
 from penstock.model.slots import Standing
 
+_OWN = ", ".join(quote_literal(name) for name in RESERVED)
+DIGEST = f"coalesce(sum(hash(*COLUMNS(lambda c: c NOT IN ({_OWN})))::HUGEINT), 0)"
+"""Sums hashes of whole rows, but for what Penstock adds to them: equal rows have an equal sum, in whatever order and
+parts they come."""
+
 
 class Lane:
     """A session with the relations of a plan, and where its rows go."""
@@ -161,7 +166,7 @@ class Lane:
             tally.checksums[name] += self.session.number(f"SELECT sum({row}::HUGEINT) FROM read_parquet({path})")
         if name in self.plan.watched:
             path = quote_literal(self.staging.parts(name)[-1])
-            tally.digests[name] += self.session.number(_digest(f"read_parquet({path})"))
+            tally.digests[name] += self.session.number(f"SELECT {DIGEST} FROM read_parquet({path})")
 
     def _stage_many(self, table: TablePlan, tallies: dict[int, Tally]) -> None:
         """Rows of many deliveries into one file, counted for each."""
@@ -178,21 +183,12 @@ class Lane:
             if not spec.shared:
                 tallies[ordinal].checksums[name] += int(checksum)
         if name in self.plan.watched:
+            found = dict(self.session.rows(f"SELECT {SLOT}, {DIGEST} FROM {out} GROUP BY 1"))
             for ordinal, tally in tallies.items():
-                own = f"(FROM {out} WHERE {SLOT} = {ordinal})"
-                tally.digests[name] += self.session.number(_digest(own))
+                tally.digests[name] += int(found.get(ordinal, 0))
         sequence = f", s.sequence AS {SEQUENCE}" if spec.shared else ""
         joined = f" JOIN main._slots s ON o.{SLOT} = s.ordinal" if spec.shared else ""
         self.staging.add(name, f"SELECT o.* EXCLUDE ({SLOT}){sequence} FROM {out} o{joined}")
-
-
-def _digest(relation: str) -> str:
-    """Sums hashes of whole rows, but for what Penstock adds to them: equal rows have an equal sum, in whatever order
-    and parts they come."""
-    own = ", ".join(quote_literal(name) for name in RESERVED)
-    values = f"SELECT COLUMNS(lambda c: c NOT IN ({own})) FROM {relation}"
-    # A short alias might be the name of a column, of which alone the hash would be then.
-    return f"SELECT coalesce(sum(hash(_penstock_row)::HUGEINT), 0) FROM ({values}) AS _penstock_row"
 
 
 def safe_side_by_side(plan: Plan) -> bool:
