@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import urllib.request
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 from tests.support.receivers import mail_server
 
+from penstock.entrypoints.api.project import web
 from penstock.entrypoints.cli.main import main
 from penstock.model.slots import Standing
 from penstock.wiring.local import Project, open_project
@@ -292,6 +294,24 @@ def test_mail_tells_of_success_and_of_a_halt_with_its_reason(folder, capsys, mon
     assert NOBODY in text
     assert "20240302-A002" in text
     assert "zenobia" not in text
+
+
+def test_a_person_s_rows_are_served_from_the_destination(folder, capsys, postgres, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", postgres)
+    pipeline = folder / "pipelines" / "checkins.py"
+    text = pipeline.read_text(encoding="utf-8").replace('    "/get",', '    "/get",\n    public=True,')
+    pipeline.write_text(text, encoding="utf-8")
+    land(folder, GOOD)
+    penstock(folder, capsys, "run")
+    with open_project(folder) as project, web(project, 0) as url:
+        told = asked(f"{url}/get?user=foo")
+    moment = "2024-03-01T08:00:00.250000+00:00"
+    assert told["response"] == [{"user": "foo", "project": "bizdev", "hours": 1.5, "timestamp": moment}]
+
+
+def asked(url: str) -> dict:
+    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310  our own server
+        return json.load(response)
 
 
 def test_the_example_s_own_files_show_every_fate(folder, capsys):

@@ -132,7 +132,7 @@ def test_what_nobody_takes_is_dead_at_last_and_status_shows_it(shop, mail, capsy
     capsys.readouterr()
     assert main(["status", "--project", str(shop)]) == 0
     assert "notify team" in (shown := capsys.readouterr().out)
-    assert "1 are dead · E410 the mail server did not take the mail: it answered 550" in shown
+    assert "1 dead · E410 the mail server did not take the mail: it answered 550" in shown
     assert main(["redrive", "--messages", "--project", str(shop)]) == 0
     assert "1 message sent again" in capsys.readouterr().out
     assert len(mail[0].letters) == 1

@@ -102,6 +102,12 @@ def test_general_options_may_stand_before_the_verb(words, verb, rest):
     assert cli.split(words) == (verb, rest)
 
 
+def test_an_option_may_stand_between_the_words(tmp_path, capsys):
+    (tmp_path / "pyproject.toml").write_text("[tool.penstock]\n")
+    assert cli.main(["run", "cafe", "--hard", "till.csv", "--project", str(tmp_path)]) == 2
+    assert "there is no file 'till.csv'" in capsys.readouterr().err
+
+
 def broken(options, out):
     card = "5494173772652516"
     raise ValueError(f"cannot convert {card}")

@@ -13,6 +13,7 @@ from penstock.errors import PenstockError, SetupError
 from penstock.ledger.port import Ledger, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.messages import Message
+from penstock.model.reasons import worded
 from penstock.model.rows import digest
 from penstock.model.runs import Result, Run
 from penstock.model.slots import Kind, Standing
@@ -181,7 +182,7 @@ def _lines(subject: str, facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"run {facts['run']}, attempt {facts['attempt']}, state {facts['state']}, status {facts['status']}"
     yield from _why(facts["error"])
     yield from (f"table {table}: {rows:,} rows" for table, rows in facts["tables"].items())
-    yield from (f"{rows:>8,}  {reason}" for reason, rows in facts["reasons"].items())
+    yield from (f"{rows:>8,}  {worded(reason)}" for reason, rows in facts["reasons"].items())
     yield from (f"{item['standing']}: {item['slot']}" for item in facts["deliveries"])
     yield from ("  ".join(map(str, item.values())) for item in facts["items"])
     if facts["more"]:

@@ -269,7 +269,7 @@ def _print_unsent(ledger: Ledger, out: Output) -> None:
         dead = sum(item.state is MessageState.DEAD for item in mine)
         error = next((item.error for item in mine if item.error), None) or {}
         out.record({"channel": channel, "waiting": len(mine) - dead, "dead": dead, "error": dict(error)})
-        text = f"{len(mine) - dead:,} messages wait, {dead:,} are dead"
+        text = f"messages: {len(mine) - dead:,} waiting, {dead:,} dead"
         why = f"{error.get('code', '')} {error.get('message', '')}: {error.get('why', '')}" if error else ""
         out.say(f"  {out.mark('bad' if dead else 'open')} notify {channel:<13} {text}{' · ' if why else ''}{why}")
     if any(item.state is MessageState.DEAD for item in unsent):
