@@ -193,6 +193,19 @@ def test_the_event_s_own_path_is_read_whatever_day_it_is(folder, capsys):
         }
 
 
+def test_a_schedule_may_submit_the_day_s_folder_instead(folder, capsys):
+    pipeline = folder / "pipelines" / "checkins.py"
+    text = pipeline.read_text(encoding="utf-8")
+    upload = 'ps.upload("landing/table={table}/year={year:%Y}/month={month:%m}/day={day:%d}/*.csv")'
+    assert upload in text
+    scheduled = upload.replace("ps.upload(", 'ps.schedule("0 6 * * *", tz="UTC", submit=')
+    pipeline.write_text(text.replace(upload, scheduled), encoding="utf-8")
+    for day in (1, 2):
+        land(folder, GOOD, day=day)
+    penstock(folder, capsys, "run", "checkins", "--at", "2024-03-02T06:00")
+    assert [item["ingestedID"] for item in items(folder, capsys)] == ["20240302-A001"]
+
+
 def test_a_test_is_retried_alone_once_a_person_releases_it(folder, capsys):
     """Neither the file nor the transformation is needed again."""
     file = land(folder, BAD)
