@@ -79,6 +79,15 @@ def test_a_query_of_a_day_opens_its_partition_alone(taxis, capsys):
     assert read["bytes_read"] < whole["bytes_read"]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    ["select max(free) from free_taxis", "select count(*) from free_taxis", "select 1", "from free_taxis limit 0"],
+)
+def test_what_needs_no_rows_is_explained_too(taxis, capsys, sql):
+    (read,) = query(taxis, capsys, "--explain", sql)
+    assert read["rows"] <= 1
+
+
 def test_a_version_that_does_not_pass_the_gate_is_not_published(taxis, capsys):
     batch(taxis, 2, 9, 900)
     penstock(taxis, "run")

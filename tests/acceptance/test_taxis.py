@@ -127,7 +127,7 @@ def test_the_chart_of_a_day_shows_what_the_feed_said(tmp_path, capsys, source):
     with replayed(readings) as (url, polls):
         folder = make(tmp_path / "taxis", url)
         polled(folder, polls)
-    assert main(["run", "taxis", "--project", str(folder), "--json"]) == 0
+    assert main(["run", "--project", str(folder), "--json"]) == 0
     with open_project(folder) as project:
         (loaded,) = project.query("SELECT count(*), sum(free), max(places) FROM taxis")[1]
     assert loaded[:2] == (len(readings), sum(free for _, free in readings))
@@ -144,6 +144,18 @@ def test_a_reading_that_is_polled_twice_counts_once(tmp_path):
             states = [project.fire("taxis").firing.state for _ in range(6)]
             assert project.buffers["taxis"].level().rows == 2
     assert states.count(FiringState.UNCHANGED) >= 2
+
+
+def test_production_stays_as_it_was_when_the_gate_does_not_open(tmp_path, capsys):
+    folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
+    for moment, free in ((generated()[0][0], 100), (generated()[1][0], 50_000)):
+        with open_project(folder) as project:
+            project.writer("taxis").write(shortened(moment, free))
+        main(["run", "--project", str(folder), "--json"])
+    with open_project(folder) as project:
+        assert list(project.query("SELECT free FROM availability")[1]) == [(100,)]
+        assert list(project.query("SELECT count(*) FROM taxis")[1]) == [(2,)]
+        assert [version.published for version in project.versions("production")] == [True]
 
 
 def test_polling_is_switched_off_and_on(tmp_path, capsys):

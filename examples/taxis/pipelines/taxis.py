@@ -1,4 +1,4 @@
-"""Taxis: a feed that is polled every minute becomes a table of readings, and a chart of a day."""
+"""Taxis: a feed that is polled every minute becomes a table of readings, then production: a gate, a chart of a day."""
 
 import penstock as ps
 
@@ -25,9 +25,22 @@ def readings(source):
 taxis.checks("readings", 'IsComplete "taken_at"', 'ColumnValues "free" between -1 and 100000')
 taxis.load("readings", to=ps.lake(), table="taxis", mode="merge", key=["taken_at"])
 
-available = taxis.chart(
+# When an hour's readings have changed, they become a new version of the production table, if they pass the gate.
+production = ps.Pipeline("production", trigger=ps.ready(by=["year", "month", "day", "hour"]), source=ps.table("taxis"))
+
+
+@production.step
+def availability(source):
+    """Each reading under its day in Singapore: a partition."""
+    return source.sql("SELECT CAST(timezone('Asia/Singapore', taken_at) AS DATE) AS day, taken_at, free FROM source")
+
+
+production.checks("availability", "RowCount >= 1", 'ColumnValues "free" between 0 and 30000', severity="stop")
+production.load("availability", to=ps.lake(), mode="merge", key=["day", "taken_at"], partition_by=["day"])
+
+available = production.chart(
     "Taxis available",
-    table="taxis",
+    table="availability",
     kind="area",
     x=ps.bucket("taken_at", "15m"),
     y=ps.avg("free", per=100, label="taxis"),
@@ -36,5 +49,7 @@ available = taxis.chart(
     between=("08:00", "20:00"),
     caption="hundreds, Singapore time",
 )
-now = taxis.chart("Taxis now", table="taxis", kind="number", y=ps.last("free", by="taken_at", label="free"), width=3)
+now = production.chart(
+    "Taxis now", table="availability", kind="number", y=ps.last("free", by="taken_at", label="free"), width=3
+)
 city = ps.Dashboard("Taxis in the city", available, now, refresh="1m")

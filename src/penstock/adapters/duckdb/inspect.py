@@ -93,16 +93,17 @@ class Inspection:
 
 def _reading(profile: Mapping[str, Any], tables: tuple[str, ...], files: Sequence[str]) -> Reading:
     scans = [found for root in profile["operator"] for found in _scans(root)]
+    # What is answered from footers alone scans nothing, and has no figures of scans.
     query = profile["query"]
     return Reading(
         tables,
         sum(int(scan.get("Total Files Read", 0)) for scan in scans),
         len(files),
-        query["total_row_groups_scanned"],
-        query["total_row_groups_to_scan"],
-        profile["io"]["total_bytes_read"],
+        query.get("total_row_groups_scanned", 0),
+        query.get("total_row_groups_to_scan", 0),
+        profile.get("io", {}).get("total_bytes_read", 0),
         sum(Path(file).stat().st_size for file in files),
-        query["total_rows_scanned"],
+        query.get("total_rows_scanned", 0),
         _found(profile["operator"]),
     )
 
