@@ -9,6 +9,7 @@ class TestMine(LedgerContract):
 from __future__ import annotations
 
 from penstock.testing.contracts.acceptance import AcceptanceContract
+from penstock.testing.contracts.catalog import CatalogContract
 from penstock.testing.contracts.claims import ClaimContract
 from penstock.testing.contracts.firings import FiringContract
 from penstock.testing.contracts.outbox import OutboxContract
@@ -18,6 +19,13 @@ from penstock.testing.contracts.stages import StageContract
 
 
 class LedgerContract(
-    AcceptanceContract, ReadinessContract, ClaimContract, FiringContract, OutboxContract, RunContract, StageContract
+    AcceptanceContract,
+    CatalogContract,
+    ReadinessContract,
+    ClaimContract,
+    FiringContract,
+    OutboxContract,
+    RunContract,
+    StageContract,
 ):
     """The whole contract. Instants are passed in, so that it takes no time."""
