@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -336,3 +337,9 @@ def test_a_record_travels_with_all_its_fields(message):
 def test_every_method_of_the_ledger_can_be_called_from_afar():
     methods = {name for name in dir(RemoteLedger) if not name.startswith("_")}
     assert methods == wire.READS | wire.WRITES
+
+
+@pytest.mark.timeout(30)
+def test_a_ledger_is_closed_though_its_folder_is_gone(tmp_path):
+    with open_ledger(tmp_path / "store"):
+        shutil.rmtree(tmp_path / "store")

@@ -66,12 +66,14 @@ class Server:
         with self._gate:
             self._closing = True
             self._writes.put(None)
-        # The thread at the door is waiting for somebody.
+        # The thread at the door is waiting for somebody. Where the folder is gone nobody can come: it ends with us.
         with suppress(*GONE):
             Client(str(self._address), family="AF_UNIX").close()
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
+        writer, door = self._threads
+        writer.join()
+        door.join(timeout=LONGEST_GOODBYE)
+        with suppress(FileNotFoundError):
+            self._listener.close()
         for connection, answering in tuple(self._connections.items()):
             if answering.acquire(timeout=LONGEST_GOODBYE):
                 answering.release()
