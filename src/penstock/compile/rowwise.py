@@ -271,8 +271,10 @@ def per_distinct(query: str, source: str, column: str, shape: Shape, wanted: tup
         if name in wanted
     )
     value = quote_identifier(column)
+    # Materialized: for some sizes of a part the engine would join first, and compute for each row after all.
     return (
-        f"SELECT {source}.{ROW}, {source}.{SLOT}{through}{names} FROM {source} JOIN "
-        f"(SELECT {value} AS _of, {texts} FROM (SELECT DISTINCT {value} FROM {source}) AS {source}) AS _each "
+        f"WITH _each AS MATERIALIZED "
+        f"(SELECT {value} AS _of, {texts} FROM (SELECT DISTINCT {value} FROM {source}) AS {source}) "
+        f"SELECT {source}.{ROW}, {source}.{SLOT}{through}{names} FROM {source} JOIN _each "
         f"ON {source}.{value} IS NOT DISTINCT FROM _each._of"
     )
