@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from penstock.authoring.endpoints import sort_of
-from penstock.authoring.place import Place, here
+from penstock.authoring.place import Place, declare, here
 from penstock.authoring.tables import Target
 from penstock.errors import DefinitionError, nearest
 from penstock.model.summaries import Function, Grain, Group, Measure, Summary, Window
@@ -99,14 +99,7 @@ def alone(dashboards: Iterable[Dashboard]) -> None:
     """Raise `DefinitionError` when two dashboards have one title."""
     known: dict[str, Dashboard] = {}
     for dashboard in dashboards:
-        other = known.setdefault(dashboard.key, dashboard)
-        if other is not dashboard:
-            raise DefinitionError(
-                f"the dashboard {dashboard.title!r} is declared twice",
-                at=str(dashboard.place),
-                why=f"first at {other.place}",
-                fix="give one of them another title",
-            )
+        declare(known, dashboard.key, dashboard, f"the dashboard {dashboard.title!r}", "title")
 
 
 def hour(column: str) -> Group:

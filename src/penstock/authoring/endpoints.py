@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from penstock.authoring.place import Place
+from penstock.authoring.place import Place, declare
 from penstock.authoring.tables import Target
 from penstock.errors import DefinitionError
 from penstock.model.lookups import Sort
@@ -137,14 +137,7 @@ def distinct(endpoints: Iterable[Endpoint]) -> None:
     """Raise `DefinitionError` when two endpoints, of whichever pipelines, have one path."""
     known: dict[str, Endpoint] = {}
     for endpoint in endpoints:
-        other = known.setdefault(endpoint.path, endpoint)
-        if other is not endpoint:
-            raise DefinitionError(
-                f"the path {endpoint.path!r} is declared twice",
-                at=str(endpoint.place),
-                why=f"first at {other.place}",
-                fix="give one of them another path",
-            )
+        declare(known, endpoint.path, endpoint, f"the path {endpoint.path!r}", "path")
 
 
 def _kind(name: str, kind: Any) -> tuple[type, bool]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from penstock.errors import PenstockError
+from penstock.errors import DefinitionError, PenstockError
 
 _PACKAGE = str(Path(__file__).resolve().parents[1])
 
@@ -34,6 +35,28 @@ def shorten(file: str) -> str:
     """A path as its reader knows it: relative to the working folder where it lies below it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
+
+
+class Placed(Protocol):
+    """Something that was written somewhere."""
+
+    @property
+    def place(self) -> Place: ...
+
+
+T = TypeVar("T", bound=Placed)
+
+
+def declare(known: dict[str, T], name: str, new: T, what: str, kind: str) -> None:
+    """Add a declaration to those that are known. Raises `DefinitionError` when another one has its name."""
+    other = known.setdefault(name, new)
+    if other is not new:
+        raise DefinitionError(
+            f"{what} is declared twice",
+            at=str(new.place),
+            why=f"first at {other.place}",
+            fix=f"give one of them another {kind}",
+        )
 
 
 class Located:

@@ -17,7 +17,7 @@ from types import MappingProxyType, ModuleType
 from penstock.authoring.charts import Dashboard, alone
 from penstock.authoring.endpoints import distinct
 from penstock.authoring.pipeline import Pipeline
-from penstock.authoring.place import shorten
+from penstock.authoring.place import declare, shorten
 from penstock.authoring.streams import streams_of
 from penstock.compile.readiness import conditions
 from penstock.errors import DefinitionError, PenstockError, nearest
@@ -41,7 +41,7 @@ def load(folder: Path) -> dict[str, Pipeline]:
     pipelines: dict[str, Pipeline] = {}
     for file in files:
         for pipeline in read(file):
-            _add(pipelines, pipeline)
+            declare(pipelines, pipeline.name, pipeline, f"pipeline {pipeline.name!r}", "name")
     distinct(endpoint for pipeline in pipelines.values() for endpoint in pipeline.endpoints)
     streams_of(pipeline.trigger for pipeline in pipelines.values())
     conditions(pipelines)
@@ -95,17 +95,6 @@ def stamps(folder: Path) -> Mapping[Path, tuple[int, int]]:
             continue
         found[path] = (state.st_mtime_ns, state.st_size)
     return MappingProxyType(found)
-
-
-def _add(pipelines: dict[str, Pipeline], pipeline: Pipeline) -> None:
-    other = pipelines.setdefault(pipeline.name, pipeline)
-    if other is not pipeline:
-        raise DefinitionError(
-            f"pipeline {pipeline.name!r} is declared twice",
-            at=str(pipeline.place),
-            why=f"first at {other.place}",
-            fix="give one of them another name",
-        )
 
 
 def _run(file: Path) -> ModuleType:

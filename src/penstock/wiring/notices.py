@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -15,6 +14,7 @@ from penstock.model.messages import Message
 from penstock.runtime.items import INGESTIONS, fields_of, item_of, state_of
 from penstock.runtime.notices import Channel, Items, Notifier, Place
 from penstock.wiring.parts import Parts
+from penstock.wiring.repeating import repeated
 
 if TYPE_CHECKING:
     from penstock.authoring.pipeline import Pipeline
@@ -95,19 +95,10 @@ class Telling(Parts):
         if notifier is None:
             yield
             return
-        over = threading.Event()
-
-        def tell() -> None:
-            while not over.wait(TICK_SECONDS):
-                notifier.tick()
-
         with suppress(PenstockError):
             notifier.begin()
-        thread = threading.Thread(target=tell, name="notifier", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeated(notifier.tick, TICK_SECONDS, "notifier"):
+                yield
         finally:
-            over.set()
-            thread.join()
             notifier.tick()

@@ -8,7 +8,6 @@ rows beside them.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,12 @@ from penstock.adapters.duckdb.feeding import Batch, Feed
 from penstock.adapters.duckdb.lane import Lane
 from penstock.adapters.duckdb.parts import SOURCE_IS_READ, Part, RejectedRow
 from penstock.adapters.duckdb.session import Session
-from penstock.adapters.duckdb.staging import persist
+from penstock.adapters.duckdb.staging import make_empty, persist
 from penstock.adapters.duckdb.tally import Tally
 from penstock.compile.boundaries import RELATION
 from penstock.compile.plan import Plan
 from penstock.compile.sql import quote_identifier, quote_literal
-from penstock.errors import DataError, RowsUnaccounted, StorageUnavailable
+from penstock.errors import DataError, RowsUnaccounted
 from penstock.model.faults import point
 from penstock.model.rows import ROW, SLOT
 from penstock.model.runs import KEPT, Staged
@@ -41,11 +40,7 @@ class Keeper:
         self._written = 0
 
     def begin(self) -> None:
-        try:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-        except OSError as error:
-            raise StorageUnavailable("the staging zone cannot be written", why=error.strerror or "") from error
+        make_empty(self.folder)
 
     def take(self, batch: Batch, feed: Feed) -> None:
         """A batch's parts, each read and brought to the step."""

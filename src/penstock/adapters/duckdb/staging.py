@@ -49,11 +49,7 @@ class Staging:
 
     def begin(self) -> None:
         """An empty folder of its own: leftovers of a dead worker with the same attempt are removed."""
-        try:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-        except OSError as error:
-            raise StorageUnavailable("the staging zone cannot be written", why=error.strerror or "") from error
+        make_empty(self.folder)
 
     def add(self, table: str, sql: str) -> int:
         """Append the rows of a query to a table's files; returns how many."""
@@ -165,6 +161,15 @@ def _flat(columns: tuple[tuple[str, str], ...], sql: str) -> str:
         return sql
     replaced = ", ".join(f"to_json({quote_identifier(n)})::VARCHAR AS {quote_identifier(n)}" for n in nested)
     return f"SELECT * REPLACE ({replaced}) FROM ({sql})"
+
+
+def make_empty(folder: Path) -> None:
+    """A new folder in the staging zone; what lay under its name goes. Raises `StorageUnavailable`."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StorageUnavailable("the staging zone cannot be written", why=error.strerror or "") from error
 
 
 def persist(path: Path) -> None:

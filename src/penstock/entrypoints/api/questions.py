@@ -16,7 +16,6 @@ from penstock.errors import nearest
 
 LIMIT, CURSOR = "limit", "cursor"
 LONGEST = 1000
-LONGEST_CURSOR = 8000
 NONCE_BYTES = 12
 
 

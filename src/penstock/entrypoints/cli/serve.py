@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from penstock.entrypoints.cli.lookup import folder_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.status import events_after, last_sequence, show
 from penstock.errors import PenstockError
+from penstock.wiring.repeating import repeated
 
 if TYPE_CHECKING:
     from penstock.runtime.supervisor import Supervisor
@@ -153,7 +153,7 @@ def _told(project: Project, out: Output) -> Iterator[None]:
             after = event.sequence
             show(event, out)
 
-    with _repeated(tell, TELL_SECONDS):
+    with repeated(tell, TELL_SECONDS):
         yield
     tell()
 
@@ -168,7 +168,7 @@ def _looking(supervisor: Supervisor, edits: _Edits | None) -> Iterator[None]:
         if edits.look():
             supervisor.stop()
 
-    with _repeated(look, LOOK_SECONDS):
+    with repeated(look, LOOK_SECONDS):
         yield
 
 
@@ -186,23 +186,5 @@ def _flushing(project: Project) -> Iterator[None]:
             log.warning("Flush failed", extra={"action": "flush_failed", "code": error.code, "error": error.facts()})
 
     _ = project.buffers  # opened before several threads ask for them
-    with _repeated(flush, FLUSH_SECONDS):
+    with repeated(flush, FLUSH_SECONDS):
         yield
-
-
-@contextmanager
-def _repeated(action: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Do something again and again in a thread of its own."""
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(seconds):
-            action()
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
