@@ -7,6 +7,7 @@ command returns. A message carries what happened, where, why, and the way out; n
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 
 class PenstockError(Exception):
@@ -202,9 +203,16 @@ class BufferFull(Unavailable):
 
 
 class SourceUnavailable(Unavailable):
-    """A source that is pulled does not answer, or breaks off."""
+    """A source that is pulled does not answer, or breaks off. It may ask to be left alone for `wait` seconds."""
 
     code = "E307"
+
+    def __init__(self, what: str, *, at: str = "", why: str = "", fix: str = "", wait: float = 0.0) -> None:
+        super().__init__(what, at=at, why=why, fix=fix)
+        self.wait = wait
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(type(self), self.what, at=self.at, why=self.why, fix=self.fix, wait=self.wait), ()
 
 
 # --- what another worker did -------------------------------------------------------------------------------------

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import logging
 import socket
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from tests.support.web import Site, site
 
 import penstock as ps
-from penstock.adapters.http import HttpPuller
+from penstock.adapters.http import MOST_ASKED, HttpPuller
 from penstock.errors import SourceRefused, SourceUnavailable
 
 CSV = b"date,cases\n2020-01-21,1\n"
@@ -86,6 +89,50 @@ def test_an_outage_may_pass(web, fetch, status):
     with pytest.raises(SourceUnavailable) as caught:
         fetch(web.url)
     assert f"answered {status}" in caught.value.why
+    assert len(web.asked) == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_asks_for_more_time_than_a_hiccup_takes_is_left_alone(web, fetch, status):
+    web.serve(b"", status, Retry_After="120")
+    with pytest.raises(SourceUnavailable) as caught:
+        fetch(web.url)
+    assert copy.copy(caught.value).wait == 120
+    assert "asks to be left alone for 120 s" in caught.value.why
+    assert len(web.asked) == 1
+
+
+def test_who_asks_for_a_moment_is_given_it(web, fetch):
+    answers = [(503, {"Retry-After": "1"}, b""), (200, {}, CSV)]
+    web.say = lambda _path, _headers: answers.pop(0)
+    begun = time.monotonic()
+    assert fetch(web.url)[1] == CSV
+    assert time.monotonic() - begun >= 1
+
+
+def test_a_date_to_come_back_at(web, fetch):
+    web.serve(b"", 503, Retry_After=format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True))
+    with pytest.raises(SourceUnavailable) as caught:
+        fetch(web.url)
+    assert 500 < caught.value.wait <= 600
+
+
+@pytest.mark.parametrize("asked", ["86400", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_nobody_is_left_alone_for_longer_than_an_hour(web, fetch, asked):
+    web.serve(b"", 429, Retry_After=asked)
+    with pytest.raises(SourceUnavailable) as caught:
+        fetch(web.url)
+    assert caught.value.wait == MOST_ASKED == 3600
+
+
+@pytest.mark.parametrize(
+    "asked", ["0", "", "soon", "-5", "1e3", "²", "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 99 Oct 2015"]
+)
+def test_a_time_that_says_nothing_is_a_hiccup(web, fetch, asked):
+    web.say = lambda _path, _headers: (503, {"Retry-After": asked.encode().decode("latin-1")}, b"")
+    with pytest.raises(SourceUnavailable) as caught:
+        fetch(web.url)
+    assert caught.value.wait == 0
     assert len(web.asked) == 3
 
 

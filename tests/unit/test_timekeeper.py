@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.web import site
 
 import penstock as ps
 from penstock.adapters.files.landing import FolderLanding
+from penstock.adapters.http import HttpPuller
 from penstock.compile.readiness import conditions
 from penstock.errors import LedgerBusy, SourceUnavailable
 from penstock.ledger.port import RetryPolicy
@@ -280,6 +282,45 @@ def test_an_outage_that_lasts_fails(world):
         world.turn(timedelta(minutes=1))
     assert world.states() == [FiringState.FAILED]
     assert world.addresses() == []
+
+
+@pytest.fixture
+def web():
+    with site() as found:
+        yield found
+
+
+@pytest.fixture
+def polled(tmp_path, web):
+    """A real server, asked every minute."""
+    source = ps.http(f"{web.url}/taxis", ps.json(columns={"free": "INTEGER"}))
+    world = World(tmp_path, ps.Pipeline("taxis", trigger=ps.every(minutes=1), source=source))
+    puller = HttpPuller({}.__getitem__, wait=0.001)
+    world.courier.route = replace(world.courier.route, puller=lambda _: puller)
+    world.turn()
+    return world
+
+
+def test_a_source_that_asks_to_be_left_alone_is(polled, web):
+    web.serve(b"", 429, Retry_After="600")
+    polled.turn(timedelta(minutes=1))
+    web.serve(b"[]")
+    for _ in range(9):
+        polled.turn(timedelta(minutes=1))
+    assert len(web.asked) == 1
+    polled.turn(timedelta(minutes=1))
+    assert len(web.asked) == 2
+    assert polled.states()[-1] is FiringState.DONE
+
+
+def test_a_person_is_not_kept_waiting_for_longer_than_by_any_other_retry(polled, web):
+    web.serve(b"", 503, Retry_After="600")
+    item = polled.ledger.fire_by_hand("taxis", polled.now, polled.now)
+    polled.turn()
+    found = polled.ledger.firing(item.id)
+    assert found.state is FiringState.FAILED
+    assert found.held_until == polled.now + timedelta(minutes=10)
+    assert "asks to be left alone for 600 s" in found.error["why"]
 
 
 def test_a_mistake_in_a_puller_is_a_failed_firing(world):

@@ -7,6 +7,8 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx2
@@ -20,6 +22,12 @@ MOST_SECONDS = 600.0
 
 HICCUPS = 3
 """Attempts in a row; an outage that lasts is the firing's to retry."""
+
+LONGEST_HICCUP = 2.0
+"""Seconds between attempts in a row: a source that asks for more is left alone, and the firing waits."""
+
+MOST_ASKED = 3600.0
+"""For how many seconds a source may ask to be left alone (`Retry-After`). One that asks for more is tried then."""
 
 MAY_PASS = (408, 425, 429)
 ETAG, LAST_MODIFIED = "etag", "last-modified"
@@ -48,7 +56,7 @@ class HttpPuller:
         assert not isinstance(origin, Git)  # noqa: S101 - wiring chooses
         deadline = time.monotonic() + MOST_SECONDS
         for attempt in stamina.retry_context(
-            on=SourceUnavailable, attempts=HICCUPS, timeout=MOST_SECONDS, wait_initial=self._wait, wait_max=2.0,
+            on=_again, attempts=HICCUPS, timeout=MOST_SECONDS, wait_initial=self._wait, wait_max=LONGEST_HICCUP,
             wait_jitter=self._wait,
         ):  # fmt: skip
             with attempt, _translated(origin), httpx2.Client(timeout=origin.seconds) as client:
@@ -106,9 +114,31 @@ def _check(response: httpx2.Response, origin: Http) -> None:
         return
     why = f"it answered {status} {response.reason_phrase}".strip()
     if status in MAY_PASS or status >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        raise SourceUnavailable("the source does not serve now", at=origin.shown, why=why)
+        wait = _asked(response.headers.get("retry-after", ""))
+        asks = f" and asks to be left alone for {wait:,.0f} s" if wait else ""
+        raise SourceUnavailable("the source does not serve now", at=origin.shown, why=why + asks, wait=wait)
     fix = "look at the credentials" if status in (401, 403) else "look at the address in a browser"
     raise _refused(origin, why, fix)
+
+
+def _again(error: Exception) -> bool | float:
+    """Whether to try again in a row, and after how many seconds where the source says so."""
+    if not isinstance(error, SourceUnavailable) or error.wait > LONGEST_HICCUP:
+        return False
+    return error.wait or True
+
+
+def _asked(text: str) -> float:
+    """The seconds of a `Retry-After`, a number of them or a date (RFC 9110, 10.2.3); 0 when it cannot be read."""
+    text = text.strip()
+    if text.isascii() and text.isdecimal():
+        return min(float(text), MOST_ASKED)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return 0.0
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), MOST_ASKED)
 
 
 def _write(response: httpx2.Response, origin: Http, into: Path, deadline: float) -> None:

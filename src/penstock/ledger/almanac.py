@@ -128,16 +128,27 @@ class Schedules(Almanac):
                 pages.keep_pulled(item.pipeline, found)
             fresh = [found.generation.slot.address for found in acceptances if found.fresh]
             state = FiringState.DONE if fresh else FiringState.UNCHANGED
+            item = replace(item, held_until=None)
             return Fired(_end(pages, item, state, now, accepted=tuple(fresh), told=told), acceptances)
 
     def firing_failed(
-        self, firing: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+        self,
+        firing: str,
+        epoch: int,
+        now: datetime,
+        error: Mapping[str, str],
+        *,
+        retry: bool,
+        policy: RetryPolicy,
+        held_until: datetime | None = None,
     ) -> Firing:
         with self._store.writing() as pages:
-            item = _claimed(pages, firing, epoch)
+            item = replace(_claimed(pages, firing, epoch), held_until=held_until)
+            if held_until is not None:
+                _hold(pages, item, held_until)
             if not retry or item.attempt >= policy.attempts:
                 return _end(pages, item, FiringState.FAILED, now, error=error)
-            due = now + pause(policy, item.attempt, item.id, item.attempt)
+            due = max(now + pause(policy, item.attempt, item.id, item.attempt), held_until or now)
             data = {"attempt": item.attempt, "retry_at": due.isoformat(), "error": dict(error)}
             pages.record([_event("waiting", item, now, data)])
             return _keep(pages.keep_firing, replace(item, state=FiringState.WAITING, moment=due, error=dict(error)))
@@ -192,15 +203,30 @@ def _later(item: Firing, now: datetime) -> bool:
 def _give_way(pages: Pages, by: Firing, now: datetime) -> None:
     """A newer firing is enough: what nobody acts on at the moment need not be made up for."""
     for item in pages.open_firings():
-        waits = item.state in (FiringState.DUE, FiringState.WAITING) and item.cause == BY_SCHEDULE
-        if waits and item.pipeline == by.pipeline:
+        if item.pipeline == by.pipeline and _yields(item):
             ended = replace(item, state=FiringState.SUPERSEDED, moment=None, finished_at=now)
             pages.keep_firing(ended)
             pages.record([_event("superseded", ended, now, {"by": by.id})])
 
 
+def _hold(pages: Pages, by: Firing, until: datetime) -> None:
+    """What the schedule has recorded meanwhile waits as long."""
+    for item in pages.open_firings():
+        if item.id != by.id and item.pipeline == by.pipeline and _yields(item):
+            pages.keep_firing(replace(item, moment=max(item.moment or until, until), held_until=until))
+
+
+def _yields(item: Firing) -> bool:
+    """Whether nobody acts on it, and no person asked for it."""
+    return item.state in (FiringState.DUE, FiringState.WAITING) and item.cause == BY_SCHEDULE
+
+
 def _record(pages: Pages, item: Firing) -> Firing:
-    item = replace(item, moment=item.recorded_at)
+    before = next(iter(pages.firings(item.pipeline, 1)), None)
+    held = before.held_until if before is not None else None
+    held = held if held is not None and held > item.recorded_at else None
+    moment = held if held is not None and item.cause == BY_SCHEDULE else item.recorded_at
+    item = replace(item, moment=moment, held_until=held)
     pages.record([_event("recorded", item, item.recorded_at, {"due": item.due.isoformat(), "cause": item.cause})])
     return _keep(pages.keep_firing, item)
 

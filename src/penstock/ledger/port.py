@@ -362,9 +362,20 @@ class Almanac(Calendar, Protocol):
         ...
 
     def firing_failed(
-        self, firing: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+        self,
+        firing: str,
+        epoch: int,
+        now: datetime,
+        error: Mapping[str, str],
+        *,
+        retry: bool,
+        policy: RetryPolicy,
+        held_until: datetime | None = None,
     ) -> Firing:
-        """An attempt failed: it waits for the next one, or has failed for good. Raises `ClaimLost`."""
+        """An attempt failed: it waits for the next one, or has failed for good. Raises `ClaimLost`.
+
+        Before `held_until` nobody acts for the pipeline, except for a person.
+        """
         ...
 
     def bury_firings(self, worker: str, now: datetime) -> list[Firing]:

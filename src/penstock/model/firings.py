@@ -55,6 +55,8 @@ class Firing:
     """The addresses of what was new."""
     error: Mapping[str, str] | None = None
     finished_at: datetime | None = None
+    held_until: datetime | None = None
+    """Until when its source asked to be left alone: a schedule's next firings wait for that, too."""
 
 
 @dataclass(frozen=True, slots=True)

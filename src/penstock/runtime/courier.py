@@ -19,10 +19,10 @@ from penstock.authoring.pipeline import SOURCE, Pipeline
 from penstock.authoring.schedules import Schedule
 from penstock.authoring.sources import Source
 from penstock.authoring.streams import Stream
-from penstock.errors import ClaimLost, PenstockError, StorageUnavailable
+from penstock.errors import ClaimLost, PenstockError, SourceUnavailable, StorageUnavailable
 from penstock.ledger.port import Ledger, RetryPolicy
 from penstock.model.faults import point
-from penstock.model.firings import Fired, Firing, Pulled
+from penstock.model.firings import BY_SCHEDULE, Fired, Firing, Pulled
 from penstock.model.readiness import Mark, Readiness
 from penstock.model.slots import Content, Delivery, Kind, Member, Slot, key_address, vector
 from penstock.runtime.ports import Landing, Puller
@@ -105,10 +105,22 @@ class Courier:
         return fired
 
     def failed(self, firing: Firing, error: PenstockError) -> Firing:
-        """Record an attempt that failed. Raises `ClaimLost`."""
-        route = self.route
+        """Record an attempt that failed. Raises `ClaimLost`.
+
+        A person is not kept waiting for longer than for any other retry: what a source asks for beyond that, they are
+        told.
+        """
+        route, now = self.route, self.route.clock()
+        wait = timedelta(seconds=error.wait) if isinstance(error, SourceUnavailable) else timedelta()
+        patient = firing.cause == BY_SCHEDULE or wait <= route.policy.longest
         return route.ledger.firing_failed(
-            firing.id, firing.epoch, route.clock(), error.facts(), retry=error.retry, policy=route.policy
+            firing.id,
+            firing.epoch,
+            now,
+            error.facts(),
+            retry=error.retry and patient,
+            policy=route.policy,
+            held_until=now + wait if wait else None,
         )
 
     def _gather(self, firing: Firing) -> _Bag:

@@ -18,17 +18,18 @@ KEEP_TIMETABLE = f"INSERT OR REPLACE INTO timetables ({TIMETABLE}) VALUES (?, ?,
 
 FIRING = (
     "id, pipeline, due, recorded_at, cause, reload, hard, state, attempt, epoch, worker, moment, accepted, error,"
-    " finished_at"
+    " finished_at, held_until"
 )
 FIRING_BY_ID = f"SELECT {FIRING} FROM firings WHERE id = ?"
 FIRINGS = f"SELECT {FIRING} FROM firings ORDER BY number DESC LIMIT ?"
 FIRINGS_OF_PIPELINE = f"SELECT {FIRING} FROM firings WHERE pipeline = ? ORDER BY number DESC LIMIT ?"
 OPEN_FIRINGS = f"SELECT {FIRING} FROM firings WHERE moment IS NOT NULL ORDER BY number"
 KEEP_FIRING = f"""
-INSERT INTO firings ({FIRING}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO firings ({FIRING}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE
 SET state = excluded.state, attempt = excluded.attempt, epoch = excluded.epoch, worker = excluded.worker,
-    moment = excluded.moment, accepted = excluded.accepted, error = excluded.error, finished_at = excluded.finished_at
+    moment = excluded.moment, accepted = excluded.accepted, error = excluded.error, finished_at = excluded.finished_at,
+    held_until = excluded.held_until
 """
 
 PULLED = "source, origin, address, sha256, size, version, fetched_at, validators"
@@ -87,7 +88,7 @@ def _timetable(row: Sequence[Any]) -> Timetable:
 
 def _firing(row: Sequence[Any]) -> Firing:
     name, pipeline, due, recorded_at, cause, reload, hard, state, attempt, epoch, worker, *rest = row
-    claimable, accepted, error, finished_at = rest
+    claimable, accepted, error, finished_at, held_until = rest
     return Firing(
         name,
         pipeline,
@@ -104,6 +105,7 @@ def _firing(row: Sequence[Any]) -> Firing:
         tuple(json.loads(accepted)),
         None if error is None else json.loads(error),
         None if finished_at is None else moment(finished_at),
+        None if held_until is None else moment(held_until),
     )
 
 
@@ -124,6 +126,7 @@ def _firing_row(item: Firing) -> tuple[Any, ...]:
         json.dumps(item.accepted),
         None if item.error is None else json.dumps(dict(item.error)),
         None if item.finished_at is None else instant(item.finished_at),
+        None if item.held_until is None else instant(item.held_until),
     )
 
 

@@ -145,9 +145,19 @@ class RemoteSchedules(Almanac):
         return self._ask(Ledger.fired, firing, epoch, now, tuple(deliveries), tuple(pulled), told, tuple(marks))
 
     def firing_failed(
-        self, firing: str, epoch: int, now: datetime, error: Mapping[str, str], *, retry: bool, policy: RetryPolicy
+        self,
+        firing: str,
+        epoch: int,
+        now: datetime,
+        error: Mapping[str, str],
+        *,
+        retry: bool,
+        policy: RetryPolicy,
+        held_until: datetime | None = None,
     ) -> Firing:
-        return self._ask(Ledger.firing_failed, firing, epoch, now, dict(error), retry=retry, policy=policy)
+        return self._ask(
+            Ledger.firing_failed, firing, epoch, now, dict(error), retry=retry, policy=policy, held_until=held_until
+        )
 
     def bury_firings(self, worker: str, now: datetime) -> list[Firing]:
         return self._ask(Ledger.bury_firings, worker, now)

@@ -155,7 +155,15 @@ def _firing_facts(firing: Firing | None) -> dict[str, Any] | None:
     if firing is None:
         return None
     error = dict(firing.error) if firing.error else None
-    return {"id": firing.id, "due": firing.due, "state": firing.state.value, "attempt": firing.attempt, "error": error}
+    return {
+        "id": firing.id,
+        "due": firing.due,
+        "state": firing.state.value,
+        "attempt": firing.attempt,
+        "retry_at": firing.moment if firing.state is FiringState.WAITING else None,
+        "held_until": firing.held_until,
+        "error": error,
+    }
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -227,12 +235,20 @@ def _print(project: Project, found: Sequence[Health], now: datetime, out: Output
 
 def _more(item: Health, now: datetime) -> Iterator[str]:
     """A fetch that failed, and what is running."""
-    if item.firing and item.firing.error:
-        error = item.firing.error
-        yield f"firing {item.firing.id}  {item.firing.state}: {error.get('code', '')} {error.get('message', '')}"
+    if item.firing and (item.firing.error or item.firing.held_until):
+        yield _firing_line(item.firing, now)
     for job in item.running:
         word = "cut off" if job.cut_off else "running"
         yield f"{word}: {job.id}  {job.stage}, attempt {job.attempt}, since {ago(job.since, now)}  {job.worker}"
+
+
+def _firing_line(item: Firing, now: datetime) -> str:
+    error = item.error or {}
+    what = f": {error.get('code', '')} {error.get('message', '')}" if error else ""
+    waits = item.state in (FiringState.DUE, FiringState.WAITING) and item.moment is not None and item.moment > now
+    when = f" · again in {lasting(item.moment - now)}" if waits and item.moment else ""
+    asked = ", as its source asks" if when and item.moment == item.held_until else ""
+    return f"firing {item.id}  {item.state}{what}{when}{asked}"
 
 
 def _show_items(project: Project, name: str, out: Output, *, wanted: bool) -> None:

@@ -47,10 +47,13 @@ class Keeper:
         delivery = Delivery(slot("cases"), content=content(text), run_time=item.due)
         return self.ledger.fired(item.id, item.epoch, self.now, [delivery]).firing
 
-    def fail(self, *, retry: bool = True) -> Firing:
+    def fail(self, *, retry: bool = True, held: timedelta | None = None) -> Firing:
         item = self.claim()
         assert item is not None
-        return self.ledger.firing_failed(item.id, item.epoch, self.now, AWAY, retry=retry, policy=POLICY)
+        until = None if held is None else self.now + held
+        return self.ledger.firing_failed(
+            item.id, item.epoch, self.now, AWAY, retry=retry, policy=POLICY, held_until=until
+        )
 
     def events(self) -> list[str]:
         return [event.type for event in self.ledger.events()]
@@ -286,3 +289,61 @@ class FiringContract:
         keeper.fire(1, 2, each=True)
         keeper.fail()
         assert keeper.claim() is None
+
+    # --- sources that ask to be left alone -----------------------------------------------------------------------
+
+    def test_the_next_attempt_waits_for_as_long_as_the_source_asks(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        item = keeper.fail(held=HOUR)
+        assert item.moment == item.held_until == keeper.now + HOUR
+        keeper.turn(HOUR - timedelta(seconds=1))
+        assert keeper.claim() is None
+        keeper.turn(timedelta(seconds=1))
+        assert keeper.claim() is not None
+
+    def test_backoff_may_be_longer_than_what_is_asked(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        item = keeper.fail(held=timedelta())
+        assert item.moment is not None
+        assert item.moment > keeper.now
+
+    def test_a_newer_firing_waits_too(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        keeper.fail(held=HOUR)
+        for _ in range(2):
+            (newer,) = keeper.fire(2)
+            assert newer.moment == NOW + HOUR
+        assert keeper.claim() is None
+        keeper.turn(HOUR)
+        assert keeper.act().state is FiringState.DONE
+
+    @pytest.mark.parametrize("retry", [True, False])
+    def test_those_that_wait_for_their_turn_wait_too(self, keeper: Keeper, *, retry: bool) -> None:
+        keeper.fire(1, 2, 3, each=True)
+        keeper.fail(retry=retry, held=HOUR)
+        assert keeper.claim() is None
+        keeper.turn(HOUR)
+        assert keeper.claim() is not None
+
+    def test_a_person_need_not_wait_and_finds_out_when_it_is_over(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        keeper.fail(held=HOUR)
+        item = keeper.ledger.fire_by_hand(PIPELINE, NOW, NOW)
+        assert keeper.act(only=item.id).held_until is None
+        (newer,) = keeper.fire(2)
+        assert (newer.held_until, newer.moment) == (None, keeper.now)
+
+    def test_other_pipelines_are_not_held_up(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        keeper.fail(held=HOUR)
+        keeper.ledger.fire_by_hand("other", NOW, NOW)
+        item = keeper.claim()
+        assert item is not None
+        assert item.held_until is None
+
+    def test_what_was_asked_is_over_with_its_time(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        keeper.fail(retry=False, held=HOUR)
+        keeper.turn(HOUR)
+        (newer,) = keeper.fire(2)
+        assert (newer.held_until, newer.moment) == (None, keeper.now)
