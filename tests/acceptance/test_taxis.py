@@ -158,6 +158,16 @@ def test_production_stays_as_it_was_when_the_gate_does_not_open(tmp_path, capsys
         assert [version.published for version in project.versions("production")] == [True]
 
 
+def test_a_reading_that_is_corrected_is_corrected_in_production(tmp_path):
+    folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
+    (moment, _), *_ = generated()
+    for free in range(100, 105):
+        with open_project(folder) as project:
+            project.writer("taxis").write(shortened(moment, free))
+            project.work_until_idle()
+            assert list(project.query("SELECT free FROM availability")[1]) == [(free,)]
+
+
 def test_polling_is_switched_off_and_on(tmp_path, capsys):
     folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
     for word, mark in (("disable", "switched off"), ("enable", "next ")):

@@ -14,6 +14,8 @@ from penstock.model.shapes import Columns
 
 FEW = 50
 """So many ranges are told as conditions, for which an index or a row group's statistics help; more are joined."""
+PLACE = "_place_of_contribution"
+"""Among the contributions to one key, while they are ranked."""
 
 
 def values(columns: Columns) -> list[tuple[str, str]]:
@@ -21,16 +23,25 @@ def values(columns: Columns) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind in columns if name not in RESERVED]
 
 
-def selection(relation: str, columns: Columns, row: str, ranges: Sequence[Range], span: str) -> str:
+def selection(relation: str, columns: Columns, row: str, ranges: Sequence[Range], span: str, best: str = "") -> str:
     """SQL for the rows in these ranges of identities, in their order. `span` is a relation `(low, high)` of them,
-    which is used when they are many."""
+    which is used when they are many. `best` is the window that ranks a shared table's contributions: of those to one
+    key the first stays, as if nobody else had contributed.
+    """
     listed = ", ".join(f"t.{quote_identifier(name)}" for name, _ in values(columns))
     identity = f"t.{quote_identifier(row)}"
+    rows = f"{relation} AS t{_within(identity, ranges, span)}"
+    if best:
+        ranked = f"SELECT *, row_number() OVER ({best}) AS {PLACE} FROM (SELECT t.* FROM {rows}) AS t"
+        rows = f"({ranked}) AS t WHERE t.{PLACE} = 1"
+    return f"SELECT {listed} FROM {rows} ORDER BY {identity}"
+
+
+def _within(identity: str, ranges: Sequence[Range], span: str) -> str:
     if len(ranges) > FEW:
-        joined = f" JOIN {span} AS s ON {identity} >= s.low AND {identity} < s.high"
-        return f"SELECT {listed} FROM {relation} AS t{joined} ORDER BY {identity}"
-    within = " OR ".join(f"({identity} >= {low} AND {identity} < {high})" for low, high in ranges) or "false"
-    return f"SELECT {listed} FROM {relation} AS t WHERE {within} ORDER BY {identity}"
+        return f" JOIN {span} AS s ON {identity} >= s.low AND {identity} < s.high"
+    within = " OR ".join(f"({identity} >= {low} AND {identity} < {high})" for low, high in ranges)
+    return f" WHERE {within or 'false'}"
 
 
 def joined(ranges: Iterable[Range]) -> list[Range]:

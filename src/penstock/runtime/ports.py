@@ -182,7 +182,8 @@ class Destination(Protocol):
 
     def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
         """Write the table's rows of these slots to a Parquet file, in the order of their identities and without them:
-        of a shared table what the slots contributed. A table that is not there has no rows and no columns."""
+        of a shared table the rows that it would have if nobody but these slots had contributed. A table that is not
+        there has no rows and no columns."""
         ...
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:

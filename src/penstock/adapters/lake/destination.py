@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from penstock.adapters.extracts import absent, joined, selection, write
+from penstock.adapters.lake.entities import window
 from penstock.adapters.lake.loading import publish, shown, told
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
 from penstock.adapters.lake.pages import Pages
@@ -140,7 +141,8 @@ class Lake:
             ranges = joined(records[slot].range for slot in slots if slot in records)
             lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
             span = f"(SELECT unnest({lows}::BIGINT[]) AS low, unnest({highs}::BIGINT[]) AS high)"
-            rows = selection(self._scan(manifest, shelf, files), shelf.columns, shelf.row, ranges, span)
+            best = window(found.spec) if shared else ""
+            rows = selection(self._scan(manifest, shelf, files), shelf.columns, shelf.row, ranges, span, best)
             write(self._reader, rows, path)
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:

@@ -90,7 +90,8 @@ class Postgres:
             text.parent.mkdir(parents=True, exist_ok=True)
             span = f"(VALUES {', '.join(map(str, map(tuple, ranges))) or '(0, 0)'})"
             named = f"(SELECT column1 AS low, column2 AS high FROM {span} AS v)"
-            rows = selection(self._place.table(relation), columns, row_column(spec), ranges, named)
+            best = schema.window(spec, columns) if spec.shared else ""
+            rows = selection(self._place.table(relation), columns, row_column(spec), ranges, named, best)
             self._session.copy_out(rows, text)
             write(self._reader, from_text(columns, text), path)
             text.unlink()

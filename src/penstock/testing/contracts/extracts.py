@@ -14,7 +14,7 @@ from penstock.model.slots import Kind
 from penstock.model.tables import TableSpec
 from penstock.testing.contracts.bench import Bench
 from penstock.testing.deliveries import PIPELINE, Declared, Sender
-from penstock.testing.shop import LOG, PRODUCTS, TEA, World, load, product
+from penstock.testing.shop import LOG, PRODUCTS, RANKED, TEA, World, load, product
 
 TYPED = Declared(
     TableSpec("typed"),
@@ -69,6 +69,27 @@ class ExtractContract(Bench):
         load(world, sender, [PRODUCTS], *parts)
         (row,) = self.extracted(world, tmp_path / "x.parquet", "products", "a")
         assert row[-1] == "1.00"
+
+    @pytest.mark.parametrize("others", [0, 60])
+    def test_of_a_shared_table_one_row_for_each_key(
+        self, world: World, sender: Sender, tmp_path: Path, others: int
+    ) -> None:
+        """Whatever order the slots' identities have: the latest of those that were asked for."""
+        names = [f"s{number}" for number in range(8 + others)]
+        parts = [
+            product(sender, name, 1, (TEA, "tea", "9.99"), (TEA, "tea", f"{n}.00")) for n, name in enumerate(names)
+        ]
+        load(world, sender, [PRODUCTS], *parts, product(sender, "other", 1, (TEA, "tea", "5.00")))
+        found = [self.extracted(world, tmp_path / "x.parquet", "products", *names[:-last]) for last in (1, 2, 3)]
+        assert [row[-1] for rows in found for row in rows] == [f"{len(names) - last - 1}.00" for last in (1, 2, 3)]
+
+    def test_of_a_shared_table_the_first_by_its_declared_order(
+        self, world: World, sender: Sender, tmp_path: Path
+    ) -> None:
+        days = {"a": "2024-01-02", "b": "2024-01-09", "c": "2024-01-05"}
+        load(world, sender, [RANKED], *(product(sender, n, 1, (TEA, "tea", "1.00", day)) for n, day in days.items()))
+        (row,) = self.extracted(world, tmp_path / "x.parquet", "products", "c", "a")
+        assert row[-1] == "2024-01-05"
 
     def test_values_and_types_are_kept(self, world: World, sender: Sender, tmp_path: Path) -> None:
         nothing = (2, "", *(None for _ in VALUES[1:]))
