@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from penstock.authoring.origins import SECRET_NAME
 from penstock.errors import MissingSecret, SetupError, StorageUnavailable
 from penstock.model.settings import Settings
 
@@ -19,7 +20,6 @@ PREFIX = "PENSTOCK_SECRET_"
 PRIVACY_KEY = "privacy_key"
 FIRST_KEY = "k1"
 KEY_BYTES = 32
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEY = re.compile(r"(?:([a-z0-9]{1,16}):)?([0-9a-fA-F]{32,})")
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
@@ -36,10 +36,11 @@ class Secrets:
         """The secret of that name. Raises `MissingSecret`."""
         value = self.find(name)
         if value is None:
+            variable, file = f"{PREFIX}{name.upper()}", self.folder / name
             raise MissingSecret(
                 f"there is no secret {name!r}",
-                why=f"neither {PREFIX}{name.upper()} nor the file {self.folder / name} is there",
-                fix=f"export {PREFIX}{name.upper()}=…   or   (umask 077; cat > {self.folder / name})",
+                why=f"neither {variable} nor the file {file} is there",
+                fix=f"export {variable}=…   or   (umask 077; mkdir -p {self.folder}; cat > {file})",
             )
         return value
 
@@ -55,7 +56,7 @@ class Secrets:
             for key, value in self._variables.items()
             if key.startswith(PREFIX) and value
         }
-        kept = {path.name for path in self.folder.glob("*") if _NAME.fullmatch(path.name) and path.is_file()}
+        kept = {path.name for path in self.folder.glob("*") if SECRET_NAME.fullmatch(path.name) and path.is_file()}
         return sorted(told | kept)
 
     def origin(self, name: str) -> str:
@@ -172,7 +173,7 @@ def is_exposed(path: Path) -> bool:
 
 
 def _checked(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not SECRET_NAME.fullmatch(name):
         raise SetupError(
             f"{name!r} cannot name a secret", fix="lower-case letters, digits and underscores, a letter first"
         )

@@ -20,6 +20,7 @@ COMPRESSED = (".gz", ".zst")
 MOST_BYTES = 1_000_000_000
 SECONDS = 30.0
 LONGEST_WAIT = 300
+SECRET_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SECRETIVE = ("authorization", "cookie", "proxy-authorization")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
@@ -86,6 +87,10 @@ Origin = Http | Git
 
 def secret(name: str, form: str = "{}") -> Secret:
     """`ps.secret("feed_token", "Bearer {}")`: a value of the secret store, in a text around it."""
+    if not SECRET_NAME.fullmatch(name):
+        raise DefinitionError(
+            f"{name!r} cannot name a secret", fix="lower-case letters, digits and underscores, a letter first"
+        )
     if form.count("{}") != 1:
         raise DefinitionError(f"the form {form!r} of secret {name!r}", fix='one {} stands for the value: "Bearer {}"')
     return Secret(name, form)
@@ -148,6 +153,12 @@ def git(
         raise DefinitionError(f"branch {branch!r} is not usable", fix='such as branch="main"')
     made = Git(repository, path, branch, user, password, _template(to), _size(max_bytes), _wait(timeout))
     return _pulled(format, made)
+
+
+def secrets_of(origin: Origin) -> tuple[str, ...]:
+    """The names of the secrets that are shown there, each once."""
+    shown = (*origin.headers, *origin.params) if isinstance(origin, Http) else (("", origin.password),)
+    return tuple(dict.fromkeys(value.name for _, value in shown if isinstance(value, Secret)))
 
 
 def address(pipeline: str, name: str, source: Source, moment: datetime) -> str:

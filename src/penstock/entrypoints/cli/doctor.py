@@ -22,6 +22,7 @@ from penstock.model.settings import LOCAL, Settings
 from penstock.wiring import settings as wiring
 
 if TYPE_CHECKING:
+    from penstock.authoring.endpoints import Endpoint
     from penstock.authoring.pipeline import Pipeline
 
 LEAST_FREE_BYTES = 1_000_000_000
@@ -82,7 +83,9 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> Iterator[Findin
     yield _tried("pipelines", lambda: pipelines.update(_load(settings.folder)), lambda: ", ".join(pipelines))
     yield from keys(settings, variables, pipelines)
     yield from destinations(settings, variables, pipelines)
+    yield from credentials(settings, variables, pipelines)
     yield from channels(settings, pipelines)
+    yield from api_keys(settings, pipelines)
     yield _tried("ledger", lambda: _open(settings), lambda: str(settings.store))
 
 
@@ -153,15 +156,63 @@ def destinations(
             yield _tried(name, partial(ask, name), lambda: "PostgreSQL answers")
 
 
+def credentials(
+    settings: Settings, variables: Mapping[str, str], pipelines: Mapping[str, Pipeline]
+) -> Iterator[Finding]:
+    """Every secret that a source shows to where it is fetched from: has it a value?"""
+    from penstock.authoring.origins import secrets_of
+
+    users: dict[str, list[str]] = {}
+    for pipeline in pipelines.values():
+        for source, declared in pipeline.sources.items():
+            for name in secrets_of(declared.origin) if declared.origin else ():
+                users.setdefault(name, []).append(f"{pipeline.name}.{source}")
+    secrets = wiring.open_secrets(settings, variables)
+    for name, needy in sorted(users.items()):
+        where = ", ".join(needy)
+        detail = partial("used by {}".format, where)
+        yield _tried(f"secret {name}", partial(secrets.get, name), detail, f"used by {where}")
+
+
 def channels(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Iterator[Finding]:
     """Whether it is known where each channel leads. Nothing is sent."""
     from penstock.wiring.local import Project
     from penstock.wiring.notices import channels as named
+    from penstock.wiring.notices import notices_of
 
+    notices = notices_of(settings, pipelines)
     project = Project(settings)
     for name in named(settings, pipelines):
-        yield _tried(f"notify {name}", partial(project.open_channel, name), lambda: "penstock doctor --notify tries it")
+        users = [pipeline for pipeline, told in notices.items() if any(name in notice.to for notice in told)]
+        where = f"used by {', '.join(users)}" if users else ""
+        yield _tried(
+            f"notify {name}", partial(project.open_channel, name), lambda: "penstock doctor --notify tries it", where
+        )
     project.close()
+
+
+def api_keys(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Iterator[Finding]:
+    """Endpoints and streams that need an API key, and that no key opens."""
+    from penstock.adapters.keys import Keys
+    from penstock.authoring.streams import Stream
+
+    served: list[Endpoint | Stream] = [
+        *(item for pipeline in pipelines.values() for item in pipeline.endpoints),
+        *(pipeline.trigger for pipeline in pipelines.values() if isinstance(pipeline.trigger, Stream)),
+    ]
+    paths = dict.fromkeys(item.path for item in served if not item.public)
+    try:
+        known = Keys(settings.store).all() if paths else []
+    except PenstockError as error:
+        yield _bad("API keys", error)
+        return
+    for path in paths:
+        names = ", ".join(key.name for key in known if key.opens(path))
+        if names:
+            yield Finding("API keys", "good", f"{path} is opened by {names}")
+        else:
+            fix = f"penstock key create NAME --allow {path}"
+            yield Finding("API keys", "open", f"{path} needs one, and none opens it", fix)
 
 
 def _try_channels(options: Namespace, out: Output) -> int:
@@ -208,16 +259,17 @@ def _open(settings: Settings) -> None:
         project.ledger.pending()
 
 
-def _tried(name: str, attempt: Callable[[], object], detail: Callable[[], str]) -> Finding:
+def _tried(name: str, attempt: Callable[[], object], detail: Callable[[], str], at: str = "") -> Finding:
     try:
         attempt()
     except PenstockError as error:
-        return _bad(name, error)
+        return _bad(name, error, at)
     return Finding(name, "good", detail())
 
 
-def _bad(name: str, error: PenstockError) -> Finding:
-    place, why = f" ({error.at})" if error.at else "", f": {error.why}" if error.why else ""
+def _bad(name: str, error: PenstockError, at: str = "") -> Finding:
+    place = f" ({'; '.join(filter(None, (at, error.at)))})" if at or error.at else ""
+    why = f": {error.why}" if error.why else ""
     return Finding(name, "bad", f"error[{error.code}]: {error.what}{place}{why}", error.fix)
 
 
