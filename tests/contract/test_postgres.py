@@ -90,15 +90,16 @@ def test_the_commit_token_stands_beside_the_tables(warehouse, sender):
     assert warehouse.execute(query) == [("shop", "a.csv", 3, unit.sequence, unit.base, unit.span, "run-7")]
 
 
-def test_slots_of_an_earlier_version_get_the_new_column(warehouse, sender, postgres_url, tmp_path):
+@pytest.mark.parametrize("lacking", ["DROP COLUMN revision", "DROP COLUMN identity, DROP COLUMN revision"])
+def test_slots_of_an_earlier_version_get_the_new_columns(warehouse, sender, postgres_url, tmp_path, lacking):
     part = order(sender, "a.csv", 1)
     warehouse.destination.load(sender.load(CAFE, part))
-    warehouse.execute("ALTER TABLE @.penstock_slots DROP COLUMN identity")
+    warehouse.execute(f"ALTER TABLE @.penstock_slots {lacking}")
     known = replace(part, unit=replace(part.unit, identity="x"))
     with closing(Postgres(postgres_url, warehouse.schema, workdir=tmp_path / "later")) as later:
         assert later.load(sender.load(CAFE, known)).overtaken == ()
         assert later.load(sender.load(CAFE, order(sender, "b.csv", 1))).applied
-    assert warehouse.execute("SELECT count(*) FROM @.penstock_slots WHERE identity = ''") == [(2,)]
+    assert warehouse.execute("SELECT count(*) FROM @.penstock_slots WHERE identity = '' AND revision = 0") == [(2,)]
 
 
 def test_a_long_name_is_refused_rather_than_cut(warehouse, sender):

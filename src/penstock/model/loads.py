@@ -36,6 +36,7 @@ class Record:
     rows: Mapping[str, int] = field(default_factory=dict)
     """The rows that this generation brought, by table."""
     identity: str = ""
+    revision: int = 0
 
     @property
     def range(self) -> Range:
@@ -94,7 +95,7 @@ class Share(NamedTuple):
 
 
 def judge(load: Load, recorded: Mapping[str, Record]) -> Verdict:
-    """Apply every unit whose generation is higher than the recorded one.
+    """Apply every unit whose generation is higher than the recorded one, or whose revision of the same one is.
 
     Raises `DestinationError` when the load names a slot twice, `KeyCollision` when two of its slots share identities.
     """
@@ -102,12 +103,18 @@ def judge(load: Load, recorded: Mapping[str, Record]) -> Verdict:
     changes, stale = [], []
     for unit in load.units:
         known = recorded.get(unit.slot.address)
-        if known is not None and unit.number <= known.generation:
+        if known is not None and not _newer(unit, known):
             stale.append(unit)
         else:
             changes.append(_change(unit, known, load.token))
     overtaken = tuple(unit for unit in stale if not _same(unit, recorded[unit.slot.address]))
     return Verdict(tuple(changes), tuple(stale), overtaken)
+
+
+def _newer(unit: Unit, known: Record) -> bool:
+    """A revision says something about the very generation that it revises, and nothing about another one."""
+    revised = _same(unit, known) and unit.revision > known.revision
+    return unit.number > known.generation or revised
 
 
 def _same(unit: Unit, known: Record) -> bool:
@@ -260,7 +267,9 @@ def _change(unit: Unit, known: Record | None, token: str) -> Change:
     else:
         brings = () if unit.kind is Kind.WITHDRAWAL else (own,)
         removes = tuple(merged((own, known.range))) if known else ()
-    record = Record(unit.slot.address, unit.number, unit.sequence, unit.base, span, token, {}, unit.identity)
+    record = Record(
+        unit.slot.address, unit.number, unit.sequence, unit.base, span, token, {}, unit.identity, unit.revision
+    )
     return Change(unit, brings, removes, record)
 
 

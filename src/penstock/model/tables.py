@@ -71,6 +71,8 @@ class Unit:
     """What was staged of it, by table, where that was counted."""
     identity: str = ""
     """What the rows were made of: the generation's identity. Empty where nobody knows."""
+    revision: int = 0
+    """How often other rows of the same generation have taken the place of what was prepared before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,13 +47,14 @@ def held_in(spec: TableSpec) -> str:
 def prepare(session: Session, place: Place) -> None:
     """Make the schema and Penstock's own tables, once."""
     with session.locked():
-        [(schema, slots, whole_slots)] = session.rows(_PRESENT, [place.schema, place.table("penstock_slots")])
+        [(schema, slots, known)] = session.rows(_PRESENT, [place.schema, place.table("penstock_slots")])
         if not schema:
             session.run(f"CREATE SCHEMA {place.name}")
         if not slots:
             session.run(_BOOKKEEPING.format(**_names(place)))
-        elif not whole_slots:
-            session.run(_IDENTITY.format(**_names(place)))
+        for column, kind in _LATER.items() if slots else ():
+            if column not in known:
+                session.run(f"ALTER TABLE {place.table('penstock_slots')} ADD COLUMN {column} {kind}")
 
 
 def read(session: Session, place: Place, load: Load, *, foreign_keys: bool) -> State:
@@ -132,7 +133,7 @@ def held(session: Session, place: Place, state: State, spec: TableSpec) -> Held:
 
 def record(session: Session, place: Place, pipeline: str, changes: Iterable[Change]) -> None:
     """Move the slots forward."""
-    columns: list[list[Any]] = [[], [], [], [], [], [], [], []]
+    columns: list[list[Any]] = [[] for _ in range(9)]
     for change in changes:
         item = change.record
         facts = (
@@ -144,6 +145,7 @@ def record(session: Session, place: Place, pipeline: str, changes: Iterable[Chan
             item.token,
             json.dumps(dict(item.rows)),
             item.identity,
+            item.revision,
         )
         for column, fact in zip(columns, facts, strict=True):
             column.append(fact)
@@ -168,16 +170,17 @@ def _names(place: Place) -> dict[str, str]:
 
 _PRESENT = """
 SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), to_regclass($2) IS NOT NULL,
-    EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($2) AND attname = 'identity')
+    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = to_regclass($2))
 """
 
-_IDENTITY = "ALTER TABLE {slots} ADD COLUMN identity text NOT NULL DEFAULT ''"
+_LATER = {"identity": "text NOT NULL DEFAULT ''", "revision": "bigint NOT NULL DEFAULT 0"}
+"""Columns of `penstock_slots` that older versions did not make."""
 
 _BOOKKEEPING = """
 CREATE TABLE {slots} (
     pipeline text, slot text, generation bigint NOT NULL, sequence bigint NOT NULL, base bigint NOT NULL,
     span bigint NOT NULL, token text NOT NULL, rows jsonb NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
-    identity text NOT NULL DEFAULT '',
+    identity text NOT NULL DEFAULT '', revision bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (pipeline, slot), UNIQUE (pipeline, base)
 );
 CREATE TABLE {tables} (
@@ -206,7 +209,7 @@ WHERE k.contype = 'f' AND c.relname = ANY ($2::text[])
 """
 
 _SLOTS = """
-SELECT u.slot, n.slot, s.generation, s.sequence, s.base, s.span, s.token, s.rows, s.identity
+SELECT u.slot, n.slot, s.generation, s.sequence, s.base, s.span, s.token, s.rows, s.identity, s.revision
 FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS u (slot, low, high)
 LEFT JOIN {slots} AS s ON s.pipeline = $1 AND s.slot = u.slot
 LEFT JOIN LATERAL (
@@ -220,12 +223,13 @@ _TABLES = "SELECT name, pipeline, spec, holder, sequence FROM {tables} WHERE pip
 _PARTITIONS = "SELECT partition, holder, sequence FROM {partitions} WHERE name = $1"
 
 _RECORD = """
-INSERT INTO {slots} (pipeline, slot, generation, sequence, base, span, token, rows, identity)
+INSERT INTO {slots} (pipeline, slot, generation, sequence, base, span, token, rows, identity, revision)
 SELECT $1, * FROM unnest(
-    $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::jsonb[], $9::text[])
+    $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::jsonb[], $9::text[],
+    $10::bigint[])
 ON CONFLICT (pipeline, slot) DO UPDATE SET generation = excluded.generation, sequence = excluded.sequence,
     base = excluded.base, span = excluded.span, token = excluded.token, rows = excluded.rows,
-    identity = excluded.identity, loaded_at = now()
+    identity = excluded.identity, revision = excluded.revision, loaded_at = now()
 """
 
 _DECLARE = """

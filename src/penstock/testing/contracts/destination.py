@@ -22,6 +22,7 @@ from penstock.testing.contracts.columns import ColumnContract
 from penstock.testing.contracts.entities import EntityContract
 from penstock.testing.contracts.extracts import ExtractContract
 from penstock.testing.contracts.pages import PageContract
+from penstock.testing.contracts.revisions import RevisionContract
 from penstock.testing.contracts.slots import SlotContract
 from penstock.testing.contracts.summaries import SummaryContract
 from penstock.testing.deliveries import PIPELINE, Sender
@@ -39,7 +40,9 @@ from penstock.testing.shop import (
 )
 
 
-class DestinationContract(SlotContract, EntityContract, ColumnContract, ExtractContract, PageContract, SummaryContract):
+class DestinationContract(
+    SlotContract, RevisionContract, EntityContract, ColumnContract, ExtractContract, PageContract, SummaryContract
+):
     """Every fact that the runtime relies on."""
 
     def test_holdings_count_each_slot(self, world: World, sender: Sender) -> None:
