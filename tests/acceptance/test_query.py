@@ -302,12 +302,12 @@ def test_a_loaded_table_s_evolution_is_told(feed, capsys):
 def test_the_catalog_holds_no_values(people, capsys):
     found = tables(people, capsys)
     assert [column["name"] for column in found["raw.people"]["columns"]] == ["name", "card", "paid"]
-    assert CARD.encode() not in (people / ".penstock/catalog.json").read_bytes()
+    assert CARD.encode() not in (people / ".penstock/catalog/raw.people.json").read_bytes()
 
 
 def test_a_catalog_s_file_that_is_broken_is_made_anew(feed, capsys):
     tables(feed, capsys)
-    (feed / ".penstock/catalog.json").write_text('{"batches":')
+    (feed / ".penstock/catalog/raw.feed.json").write_text('{"landing')
     assert tables(feed, capsys)["raw.feed"]["files"] == 1
 
 

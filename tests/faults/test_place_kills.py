@@ -1,4 +1,4 @@
-"""Commands killed with SIGKILL where the café never passes: at a step's boundary, and while a source is pulled.
+"""Commands killed with SIGKILL where the café never passes: catalog, a step's boundary, sources that are pulled.
 
 Whoever runs next finishes the work: every row is there once, and nothing is left in staging.
 """
@@ -23,10 +23,11 @@ from penstock.model.faults import VARIABLE
 pytestmark = pytest.mark.faults
 
 SOURCE = Path(__file__).parents[2] / "src"
+CATALOG = ("catalog.before_record", "catalog.after_record")
 BOUNDARY = ("prepare.kept", "halfway.before_record", "halfway.after_record")
 FIRING = ("fire.fetched", "fire.landed", "fire.before_record", "fire.after_record")
 TICKING = ("fire.due", "fire.recorded")
-PLACES = (*BOUNDARY, *FIRING, *TICKING)
+PLACES = (*CATALOG, *BOUNDARY, *FIRING, *TICKING)
 ROWS = "id,amount\n" + "".join(f"{number},{number}.50\n" for number in range(1, 41))
 
 DELIVERED = """
@@ -110,6 +111,19 @@ def test_a_kill_at_the_boundary_of_a_step(tmp_path, place):
     assert penstock(project, "run", "sales").returncode == 0
     assert loaded(project) == ALL
     assert [path for path in (project / "staging").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("place", CATALOG)
+def test_a_kill_at_the_catalog(tmp_path, place):
+    """Every drift is told once, whatever was cut off."""
+    project = shop(tmp_path, DELIVERED.replace("source=ps", "catalog=True,\n    source=ps"))
+    for name, text in (("1", ROWS), ("2", "id,amount,till\n41,0,7\n")):
+        (project / f"landing/sales_{name}.csv").write_text(text)
+        assert penstock(project, "run", "sales", crash_at=place).returncode == -signal.SIGKILL
+        penstock(project, "run", "sales")
+    assert loaded(project) == ALL
+    events = [json.loads(line) for line in penstock(project, "logs", "-n", "0").stdout.splitlines()]
+    assert [event["column"] for event in events if event["event"] == "schema_drifted"] == ["till"]
 
 
 @pytest.mark.parametrize("place", FIRING)

@@ -28,11 +28,14 @@ from penstock.ledger.changes import TYPES
 from penstock.ledger.port import ClaimLimits
 from penstock.model.runs import RunState, Stage, Staged
 from penstock.model.slots import Content, Delivery, Kind, Slot, Standing
+from penstock.model.surveys import Surveyed
 from penstock.testing.clerk import BROKEN, LEASE, NOW, POLICY, result
 from penstock.testing.memory import MemoryLedger
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it: nothing here is about the disk
 PIPELINES = ("cafe", "shop")
+SURVEYED = ("shop",)
+FOUND = [Surveyed("raw.shop", 1, 2, drifts=({"kind": "added", "column": "free"},))]
 SLOTS = [Slot("cafe", "landing/a.csv"), Slot("cafe", "landing/b.csv"), Slot("shop", "landing/c.csv")]
 KINDS = (Kind.DELIVERY, Kind.DELIVERY, Kind.DELIVERY, Kind.RELOAD, Kind.PATCH, Kind.PATCH, Kind.WITHDRAWAL)
 PASSED = (Standing.PREPARED,) * 3 + (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED)
@@ -141,7 +144,9 @@ class Machine(RuleBasedStateMachine):
     def claim(self, most, size, pipelines):
         limits = ClaimLimits(generations=most, bytes=size, lease=LEASE)
         policies = dict.fromkeys((*PIPELINES, "poison"), POLICY)
-        run = self.ask("claim", "worker", self.now, pipelines=pipelines, limits=limits, policies=policies)
+        run = self.ask(
+            "claim", "worker", self.now, pipelines=pipelines, limits=limits, policies=policies, surveyed=SURVEYED
+        )
         if run is not None:
             assert run.state is RunState.RUNNING
             assert run.open or run.stage is Stage.PUBLISH
@@ -164,6 +169,8 @@ class Machine(RuleBasedStateMachine):
         return self.ask("completed", run.id, run.epoch, self.now, results, [], "f")
 
     def complete(self, run, ends=PASSED[:1] * 3):
+        if run.stage is Stage.CATALOG:
+            run = self.ask("catalogued", run.id, run.epoch, self.now, FOUND)
         if run.stage is Stage.PREPARE:
             ends = dict(zip(SLOTS, ends, strict=True))
             results = [result(item, ends.get(item.slot, Standing.PREPARED)) for item in run.open]
@@ -225,6 +232,8 @@ class Machine(RuleBasedStateMachine):
         return self._next_boundary(data, claim)
 
     def _next_boundary(self, data, claim):
+        if claim.stage is Stage.CATALOG:
+            return self.ask("catalogued", claim.id, claim.epoch, self.now, FOUND)
         if claim.stage is Stage.PREPARE:
             results = [result(item, data.draw(st.sampled_from(PASSED))) for item in claim.open]
             staged = [Staged("orders", (f"{claim.id}/{claim.attempt}",), (("at", "DATE"),), 2)]

@@ -62,6 +62,17 @@ def test_an_item_goes_through_its_stages(clerk):
     ]
 
 
+def test_an_item_may_begin_with_the_catalog(clerk):
+    clerk.surveyed = (clerk.pipeline,)
+    clerk.deliver("a")
+    run = clerk.start()
+    assert stands(clerk.ledger, "a", "") == ("catalog", "running", 1)
+    run = clerk.catalogue(run)
+    assert stands(clerk.ledger, "a", "") == ("prepare", "running", 1)
+    clerk.fail(run)
+    assert stands(clerk.ledger, "a", "") == ("prepare", "failed", 1)
+
+
 def test_a_failed_stage_is_named_with_its_own_attempts(clerk):
     clerk.deliver("a")
     run = clerk.halfway(clerk.start())

@@ -8,6 +8,7 @@ taxis = ps.Pipeline(
     "taxis",
     trigger=ps.stream("taxis", every=ps.every(minutes=1), seconds=600),
     source=ps.http(FEED, ps.json_lines(columns={"features": "JSON"})),
+    catalog=True,
 )
 
 

@@ -48,6 +48,7 @@ class Pipeline(Showing):
         hard: bool = False,
         deduplicate: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
         parts: Mapping[str, str] | None = None,
+        catalog: bool = False,
     ) -> None:
         """Declare a pipeline.
 
@@ -57,7 +58,8 @@ class Pipeline(Showing):
 
         `hard=True` suspends a run in which a `quarantine` check fails; otherwise the rows go aside and the run goes
         on. `deduplicate` names columns: rows of one delivery that agree in all of them count once (their fate is
-        `deduplicated`); without it nothing is ever dropped for being alike.
+        `deduplicated`); without it nothing is ever dropped for being alike. `catalog=True` lets each run begin with the
+        catalog: what has landed is looked at, and columns that are new, wider or missing are told.
         """
         super().__init__(name)
         self.place = here()
@@ -69,6 +71,7 @@ class Pipeline(Showing):
         self.parts = {name: ColumnType.parse(text, name) for name, text in (parts or {}).items()}
         """Parts of the path that become columns; a date is captured as a date, so that no format is needed here."""
         self.hard = hard
+        self.catalog = catalog
         self.deduplications: dict[str, Deduplication] = {
             origin: Deduplication(tuple(columns)) for origin, columns in self._by_source(deduplicate or {}).items()
         }
@@ -303,6 +306,11 @@ class Pipeline(Showing):
 
     def _check_head(self) -> None:
         _check_name(self.name, "pipeline")
+        if self.catalog and all(source.reads_table for source in self.sources.values()):
+            raise DefinitionError(
+                f"pipeline {self.name!r}: catalog=True looks at files, and it reads tables",
+                fix="say it of the pipeline that files are delivered to",
+            )
         for name, source in self.sources.items():
             _check_name(name, "source")
             if not source.reads_table:

@@ -6,7 +6,7 @@ a repeated delivery is a duplicate of itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from penstock.model.events import Event
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
+from penstock.model.surveys import Surveyed
 
 LIMITS = ClaimLimits()
 POLICY = RetryPolicy()
@@ -58,6 +59,7 @@ class Book(Outbox, Schedules, Ledger):
         pipelines: Iterable[str] | None = None,
         limits: ClaimLimits = LIMITS,
         policies: Mapping[str, RetryPolicy] | None = None,
+        surveyed: Collection[str] = (),
     ) -> Run | None:
         wanted = None if pipelines is None else tuple(pipelines)
         with self._store.writing() as pages:
@@ -66,7 +68,7 @@ class Book(Outbox, Schedules, Ledger):
                 taken = _take_over(pages, run, worker, now, limits.lease, policy)
                 if taken is not None:
                     return taken
-            return _start(pages, wanted, worker, now, limits)
+            return _start(pages, wanted, worker, now, limits, surveyed)
 
     def renew(self, run: str, epoch: int, now: datetime, lease: timedelta) -> None:
         with self._store.writing() as pages:
@@ -81,6 +83,16 @@ class Book(Outbox, Schedules, Ledger):
             for run in runs:
                 pages.save(run)
             return runs
+
+    def catalogued(self, run: str, epoch: int, now: datetime, found: Sequence[Surveyed]) -> Run:
+        with self._store.writing() as pages:
+            before = claimed(pages, run, epoch)
+            if before.stage is not Stage.CATALOG or before.state.final:
+                return before
+            after = turn(pages, before, transitions.catalogue(before), now, changes.catalogued(before, found, now))
+            for item in found:
+                _tell_drifts(pages, after.pipeline, item.table, item.drifts, now, after.id)
+            return after
 
     def halfway(
         self, run: str, epoch: int, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str
@@ -98,7 +110,7 @@ class Book(Outbox, Schedules, Ledger):
     ) -> Run:
         with self._store.writing() as pages:
             before = claimed(pages, run, epoch)
-            if before.stage not in (Stage.PREPARE, Stage.TEST) or before.state.final:
+            if before.stage in (Stage.LOAD, Stage.PUBLISH) or before.state.final:
                 return before
             after = transitions.prepare(before, now, results, staged, fingerprint)
             event = changes.of_run(
@@ -209,7 +221,7 @@ class Book(Outbox, Schedules, Ledger):
 
     def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:
         with self._store.writing() as pages:
-            pages.record([Event("schema.drifted", pipeline, table, now, dict(drift)) for drift in drifts])
+            _tell_drifts(pages, pipeline, table, drifts, now)
 
     # --- the record ----------------------------------------------------------------------------------------------
 
@@ -267,13 +279,19 @@ class Book(Outbox, Schedules, Ledger):
 
 
 def _start(
-    pages: Pages, pipelines: Sequence[str] | None, worker: str, now: datetime, limits: ClaimLimits
+    pages: Pages,
+    pipelines: Sequence[str] | None,
+    worker: str,
+    now: datetime,
+    limits: ClaimLimits,
+    surveyed: Collection[str],
 ) -> Run | None:
     generations = choose(pages.queue(pipelines), limits)
     if not generations:
         return None
-    name = names(pages, generations[0].slot.pipeline)[0]
-    run = transitions.begin(name, generations, worker, now, limits.lease)
+    pipeline = generations[0].slot.pipeline
+    name = names(pages, pipeline)[0]
+    run = transitions.begin(name, generations, worker, now, limits.lease, survey=pipeline in surveyed)
     pages.begin(run)
     pages.hold(run.id, [item.slot for item in generations])
     pages.record([changes.of_run("started", run, now, generations=len(generations), worker=worker)])
@@ -310,9 +328,16 @@ def _take_over(
     return turn(pages, before, after, now, event)
 
 
+def _tell_drifts(
+    pages: Pages, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime, run: str = ""
+) -> None:
+    fresh = [drift for drift in drifts if pages.keep_drift(pipeline, table, drift)]
+    pages.record(changes.drifted(pipeline, table, drift, now, run) for drift in fresh)
+
+
 def _without_outdated(pages: Pages, run: Run) -> Run:
     """Patches whose slot has a newer delivery by now need not be prepared any more."""
-    if run.stage is not Stage.PREPARE:
+    if run.stage not in (Stage.CATALOG, Stage.PREPARE):
         return run
     patches = [item for item in run.open if item.kind is Kind.PATCH]
     outdated = [item.slot for item in patches if pages.tail(item.slot)[0].number > item.number]

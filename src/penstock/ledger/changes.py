@@ -14,6 +14,7 @@ from penstock.model.events import Event
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Delivery, Generation, Slot, Standing
+from penstock.model.surveys import Surveyed
 
 ANNOUNCED = (
     Standing.LOADED,
@@ -31,6 +32,7 @@ TYPES = (
     *(f"generation.{standing}" for standing in ANNOUNCED),
     "run.started",
     "run.resumed",
+    "run.catalogued",
     "run.halfway",
     "run.prepared",
     "run.loaded",
@@ -100,6 +102,16 @@ def _told(standing: Standing, result: Result | None) -> dict[str, Any]:
 def of_run(kind: str, run: Run, now: datetime, **data: Any) -> Event:
     """Something about a run; `kind` without the leading `run.`."""
     return Event(f"run.{kind}", run.pipeline, run.id, now, data)
+
+
+def catalogued(run: Run, found: Sequence[Surveyed], now: datetime) -> Event:
+    """The catalog is up to date."""
+    return of_run("catalogued", run, now, attempt=run.attempt, tables={item.table: item.facts for item in found})
+
+
+def drifted(pipeline: str, table: str, drift: Mapping[str, str], now: datetime, run: str = "") -> Event:
+    """A column of a table has become another; `run` where one has found it."""
+    return Event("schema.drifted", pipeline, table, now, {**drift, **({"run": run} if run else {})})
 
 
 def finished(run: Run, now: datetime) -> Iterator[Event]:

@@ -18,6 +18,7 @@ from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
+from penstock.model.surveys import Surveyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Claims(Protocol):
         pipelines: Iterable[str] | None = None,
         limits: ClaimLimits = ...,
         policies: Mapping[str, RetryPolicy] | None = None,
+        surveyed: Collection[str] = (),
     ) -> Run | None:
         """The next run for this worker, or None.
 
@@ -95,7 +97,8 @@ class Claims(Protocol):
         that has lost `policy.deaths` workers is bisected at once: both halves become runs of their own.
 
         `run.open` is what there is to do; a run that was released, redriven or restaged holds finished generations
-        too. A run of withdrawals holds nothing else and begins at stage `load`.
+        too. A run of withdrawals holds nothing else and begins at stage `load`; a new run of a pipeline in `surveyed`
+        begins at stage `catalog`, unless it holds patches only.
         """
         ...
 
@@ -105,6 +108,11 @@ class Claims(Protocol):
 
     def bury(self, worker: str, now: datetime) -> list[Run]:
         """The worker of this name is known to be dead: its runs may be claimed at once. Returns them."""
+        ...
+
+    def catalogued(self, run: str, epoch: int, now: datetime, found: Sequence[Surveyed]) -> Run:
+        """The boundary behind stage `catalog`: the catalog knows what lies in the landing zone, and stage `prepare`
+        begins. Drifts that were not told before are. Raises `ClaimLost`."""
         ...
 
     def halfway(
@@ -391,7 +399,7 @@ class Versions(Protocol):
         ...
 
     def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:
-        """Columns of a table, raw or loaded, have become others."""
+        """Columns of a table, raw or loaded, have become others. What was told before is not told again."""
         ...
 
 

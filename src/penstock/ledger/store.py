@@ -6,7 +6,7 @@ is raised inside of it undoes them; `writing` inside of `writing` is a savepoint
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -138,6 +138,14 @@ class Letters(Protocol):
         ...
 
 
+class Drifts(Protocol):
+    """What was told of tables whose columns have become others."""
+
+    def keep_drift(self, pipeline: str, table: str, drift: Mapping[str, str]) -> bool:
+        """Keep that a drift is told; False where it was told before."""
+        ...
+
+
 class Firings(Calendar, Protocol):
     """Schedules and their firings."""
 
@@ -156,7 +164,7 @@ class Reading(Record, Calendar, Protocol):
     """All that can be read."""
 
 
-class Pages(Slots, Keys, Holds, Runs, Letters, Firings, Record, Protocol):
+class Pages(Slots, Keys, Holds, Runs, Letters, Drifts, Firings, Record, Protocol):
     """The record within one transaction."""
 
     def record(self, events: Iterable[Event]) -> None:

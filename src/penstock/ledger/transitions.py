@@ -1,7 +1,7 @@
 """The state machine of a run and its generations: every function takes a run as it stands and returns it as it becomes.
 
-    claim ─► PREPARE [─halfway─► TEST] ─prepared─► LOAD ─loaded─► PUBLISH ─published─► SUCCEEDED | PARTIAL
-                │ nothing left to load ─────────────────────────────► FAILED | SUSPENDED
+    claim ─► [CATALOG ─catalogued─►] PREPARE [─halfway─► TEST] ─prepared─► LOAD ─loaded─► PUBLISH ─published─► the end
+    the end: SUCCEEDED | PARTIAL; when nothing was left to load: FAILED | SUSPENDED
     a failure ─► WAITING (another attempt) | bisected into two runs | DEAD
 
 A run is an aggregate: its generations change with it and are written with it. Nothing here knows time but by `now`.
@@ -36,24 +36,30 @@ class Learned(TypedDict):
 # --- claims ------------------------------------------------------------------------------------------------------
 
 
-def begin(run: str, generations: Sequence[Generation], worker: str, now: datetime, lease: timedelta) -> Run:
-    """A new run over generations of one pipeline."""
+def begin(
+    run: str, generations: Sequence[Generation], worker: str, now: datetime, lease: timedelta, *, survey: bool = False
+) -> Run:
+    """A new run over generations of one pipeline; `survey`: it brings the catalog up to date first."""
+    stage = first_stage(generations, survey=survey)
     return Run(
         id=run,
         pipeline=generations[0].slot.pipeline,
         generations=tuple(standing_at(item, item.standing, run) for item in generations),
         created_at=now,
-        stage=first_stage(generations),
+        stage=stage,
         worker=worker,
         lease_until=now + lease,
         run_time=generations[0].run_time or now,
-        tries={str(first_stage(generations)): 1},
+        tries={str(stage): 1},
     )
 
 
-def first_stage(generations: Iterable[Generation]) -> Stage:
-    """Withdrawals have nothing to prepare."""
-    return Stage.LOAD if all(item.kind is Kind.WITHDRAWAL for item in generations) else Stage.PREPARE
+def first_stage(generations: Iterable[Generation], *, survey: bool = False) -> Stage:
+    """Withdrawals have nothing to prepare, and with patches nothing has landed."""
+    kinds = {item.kind for item in generations}
+    if kinds <= {Kind.WITHDRAWAL}:
+        return Stage.LOAD
+    return Stage.CATALOG if survey and kinds != {Kind.PATCH} else Stage.PREPARE
 
 
 def resume(run: Run, worker: str, now: datetime, lease: timedelta) -> Run:
@@ -97,6 +103,12 @@ def _lost(run: Run) -> Facts:
 
 
 # --- boundaries --------------------------------------------------------------------------------------------------
+
+
+def catalogue(run: Run) -> Run:
+    """The catalog is up to date."""
+    _expect(run, Stage.CATALOG, "catalogued")
+    return replace(run, stage=Stage.PREPARE, deaths=0, tries=_tried(run, Stage.PREPARE))
 
 
 def halfway(run: Run, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str) -> Run:
@@ -147,6 +159,8 @@ def publish(run: Run, now: datetime) -> Run:
 
 def complete(run: Run, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str) -> Run:
     """From wherever it stands to its end, in one step."""
+    if run.stage is Stage.CATALOG:
+        run = catalogue(run)
     if run.stage in (Stage.PREPARE, Stage.TEST):
         passed = [_unloaded(result) for result in results]
         run = prepare(run, now, passed, staged, fingerprint)
@@ -222,7 +236,7 @@ def _half(run: Run, name: str, generations: Sequence[Generation], now: datetime)
         pipeline=run.pipeline,
         generations=tuple(standing_at(item, Standing.ACCEPTED, name) for item in generations),
         created_at=now,
-        stage=first_stage(generations),
+        stage=first_stage(generations, survey=run.stage is Stage.CATALOG),
         state=RunState.WAITING,
         attempt=0,
         epoch=0,
@@ -252,7 +266,7 @@ def reopen(run: Run, standing: Standing, now: datetime, *, released: bool = Fals
         return _round(_restored(run, again), now)
     addresses = {item.slot.address for item in again}
     kept = _kept(run)
-    stage = first_stage(again) if again else run.stage
+    stage = first_stage(again, survey=run.stage is Stage.CATALOG) if again else run.stage
     return _round(
         replace(
             run,

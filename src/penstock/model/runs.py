@@ -17,6 +17,8 @@ Reached = Mapping[str, Mapping[str, int]]
 class Stage(StrEnum):
     """What a run does next. The boundary behind each stage is durable: a crash resumes from the last one."""
 
+    CATALOG = "catalog"
+    """Only where a pipeline asks for it: the catalog learns what lies in the landing zone."""
     PREPARE = "prepare"
     TEST = "test"
     """Only where a step has a boundary: what that step made is staged, and the rest of `prepare` is to come."""
@@ -24,7 +26,7 @@ class Stage(StrEnum):
     PUBLISH = "publish"
 
 
-STAGES = (Stage.PREPARE, Stage.TEST, Stage.LOAD, Stage.PUBLISH)
+STAGES = (Stage.CATALOG, Stage.PREPARE, Stage.TEST, Stage.LOAD, Stage.PUBLISH)
 KEPT = "_kept"
 """The name under which a run's staged things hold what lies behind a step's boundary."""
 

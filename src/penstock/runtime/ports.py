@@ -14,6 +14,7 @@ from penstock.model.lookups import Lookup, Page
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Content, Generation, Slot
 from penstock.model.summaries import Answer, Summary
+from penstock.model.surveys import Surveyed
 from penstock.model.tables import Load, Loaded
 
 
@@ -44,6 +45,10 @@ class Landing(Protocol):
     def receive(self, source: Path, address: str) -> str:
         """Store a file under an address: wholly, durably, or not at all."""
         ...
+
+
+Survey = Callable[[Run], Sequence[Surveyed]]
+"""Brings the catalog up to date with what lies in the landing zone for a run's pipeline."""
 
 
 class Puller(Protocol):

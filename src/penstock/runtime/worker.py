@@ -22,7 +22,7 @@ from penstock.model.readiness import Readiness
 from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
-from penstock.runtime.ports import Destination, Earlier, Engine, Input, Preparation, Zones
+from penstock.runtime.ports import Destination, Earlier, Engine, Input, Preparation, Survey, Zones
 
 log = logging.getLogger("penstock")
 
@@ -35,6 +35,12 @@ Listener = Callable[[str, Run], None]
 def utc_now() -> datetime:
     """The clock of production."""
     return datetime.now(UTC)
+
+
+def turns_of_stages() -> dict[Stage, threading.Lock]:
+    """Whoever looks at files takes the turn of those who read them."""
+    reading = threading.Lock()
+    return {Stage.CATALOG: reading, Stage.PREPARE: reading, Stage.LOAD: threading.Lock()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,12 @@ class Equipment:
     limits: ClaimLimits = field(default_factory=ClaimLimits)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: Callable[[], datetime] = utc_now
-    turns: Mapping[Stage, threading.Lock] = field(
-        default_factory=lambda: {Stage.PREPARE: threading.Lock(), Stage.LOAD: threading.Lock()}
-    )
+    turns: Mapping[Stage, threading.Lock] = field(default_factory=turns_of_stages)
     """One worker of a process prepares, one loads: what they need of memory does not grow with their number."""
     triggers: Mapping[str, Sequence[Readiness]] = field(default_factory=dict)
     """Who waits for each pipeline's tables."""
+    surveys: Mapping[str, Survey] = field(default_factory=dict)
+    """Of the pipelines whose runs begin with the catalog."""
 
 
 def ignore(_stage: str, _run: Run) -> None:
@@ -88,6 +94,7 @@ class Worker:
             pipelines=tuple(tools.plans),
             limits=tools.limits,
             policies=dict.fromkeys(tools.plans, tools.policy),
+            surveyed=tuple(tools.surveys),
         )
 
     def _drive(self, run: Run, turn: _Turn) -> Run:
@@ -128,6 +135,16 @@ class Worker:
         return stands
 
     # --- stages --------------------------------------------------------------------------------------------------
+
+    def catalog(self, run: Run) -> Run:
+        """Let the catalog learn what lies in the landing zone. A pipeline that asks for it no longer goes on."""
+        tools = self.equipment
+        survey = tools.surveys.get(run.pipeline)
+        found = survey(run) if survey else ()
+        point("catalog.before_record")
+        run = tools.ledger.catalogued(run.id, run.epoch, tools.clock(), found)
+        point("catalog.after_record")
+        return run
 
     def prepare(self, run: Run) -> Run:
         """Stage the rows of every generation, or go as far as the boundary of a step."""
@@ -221,6 +238,7 @@ class Worker:
 
 
 STAGES = {
+    Stage.CATALOG: Worker.catalog,
     Stage.PREPARE: Worker.prepare,
     Stage.TEST: Worker.test,
     Stage.LOAD: Worker.load,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +13,11 @@ from penstock.model.fates import Fates
 from penstock.model.readiness import Readiness
 from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Slot, Standing
+from penstock.model.surveys import Surveyed
 
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 PIPELINE = "cafe"
+RAW = "raw.cafe"
 LEASE = timedelta(seconds=60)
 POLICY = RetryPolicy(attempts=3, first=timedelta(seconds=10), longest=timedelta(minutes=1), deaths=2)
 BROKEN = StepFailed("the step raised", at="step items").facts()
@@ -55,6 +57,8 @@ class Clerk:
         self.policy = POLICY
         self.triggers: tuple[Readiness, ...] = ()
         """Who waits for what this clerk's runs load."""
+        self.surveyed: tuple[str, ...] = ()
+        """The pipelines whose runs begin with the catalog."""
 
     def turn(self, time: timedelta) -> None:
         """Turn the clock."""
@@ -96,6 +100,7 @@ class Clerk:
             self.now,
             limits=ClaimLimits(generations=most, lease=LEASE),
             policies={self.pipeline: self.policy},
+            surveyed=self.surveyed,
             **more,
         )
 
@@ -106,6 +111,10 @@ class Clerk:
             message = "there is nothing to claim"
             raise LookupError(message)
         return run
+
+    def catalogue(self, run: Run, *drifts: Mapping[str, str]) -> Run:
+        """Record that the catalog is up to date."""
+        return self.ledger.catalogued(run.id, run.epoch, self.now, [Surveyed(RAW, 2, 3, drifts=drifts)])
 
     def halfway(self, run: Run, **ends: Standing) -> Run:
         """Record the boundary behind a step. `ends` says by name what did not come so far."""
@@ -134,6 +143,8 @@ class Clerk:
 
     def complete(self, run: Run, **ends: Standing) -> Run:
         """Drive a run to its end."""
+        if run.stage is Stage.CATALOG:
+            run = self.catalogue(run)
         if run.stage is Stage.PREPARE:
             run = self.prepare(run, **ends)
         if run.stage is Stage.LOAD and not run.state.final:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -79,6 +79,7 @@ class _Pages(MemoryOutbox):
         self._timetables: dict[str, Timetable] = {}
         self._firings: dict[str, Firing] = {}
         self._pulled: dict[tuple[str, str], Pulled] = {}
+        self._drifts: dict[tuple[Any, ...], bool] = {}
 
     def _put(self, records: dict[Any, Any], key: Any, value: Any) -> None:
         if key in records:
@@ -218,6 +219,13 @@ class _Pages(MemoryOutbox):
         self._undo.append(lambda: self._events.__delitem__(slice(length, None)))
         for event in events:
             self._events.append(replace(event, sequence=len(self._events) + 1))
+
+    def keep_drift(self, pipeline: str, table: str, drift: Mapping[str, str]) -> bool:
+        key = (pipeline, table, *sorted(drift.items()))
+        if key in self._drifts:
+            return False
+        self._put(self._drifts, key, True)  # noqa: FBT003 - a record, not a switch
+        return True
 
     # --- schedules -----------------------------------------------------------------------------------------------
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 from penstock.compile.catalog import Column, Drift, united
+from penstock.model.runs import Run, Stage
 from penstock.model.shapes import Columns
+from penstock.model.surveys import Surveyed
+from penstock.runtime.worker import Equipment
+from penstock.wiring.inferred import inferred
 from penstock.wiring.raw import Landed, Raw
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from penstock.adapters.lake import Shape
 
 RAW, CURATED = "raw", "curated"
-FILE = "catalog.json"
+FOLDER = "catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,26 @@ class Catalog(Raw):
 
     def catalog(self) -> list[Entry]:
         """Every table, brought up to date; drifts that are new are told to the ledger."""
-        known = _Known(self.store / FILE)
-        entries = [self._raw(landed, known) for landed in self.landed()]
+        entries = [self._raw(landed) for landed in self.landed()]
         entries += [_curated(shape) for name, lake in self.lakes.items() for shape in lake.shapes(name)]
         entries += self._served()
         for entry in entries:
-            fresh = known.fresh(entry)
-            if fresh:
-                self.ledger.drifted(entry.pipeline, entry.name, [_told(drift) for drift in fresh], self.clock())
-        known.keep(entries)
+            if entry.drifts:
+                self.ledger.drifted(entry.pipeline, entry.name, _told(entry.drifts), self.clock())
         return entries
+
+    def survey(self, run: Run) -> list[Surveyed]:
+        """What lies in the landing zone for a run's pipeline, as far as it can be known: a worker may have died of one
+        of the files, and so the next attempt looks, of those that are not known yet, at its own only."""
+        again = run.tries.get(Stage.CATALOG, 1) > 1
+        own = _addresses(run) if again else None
+        return [_surveyed(self._raw(landed, own)) for landed in self.landed(run.pipeline)]
+
+    @cached_property
+    def equipment(self) -> Equipment:
+        """What a worker works with: runs of pipelines that ask for it begin with the catalog."""
+        wanted = [name for name, pipeline in self.pipelines.items() if pipeline.catalog]
+        return replace(super().equipment, surveys=dict.fromkeys(wanted, self.survey))
 
     @cached_property
     def _inference(self) -> Inference:
@@ -84,84 +96,56 @@ class Catalog(Raw):
                     found.append(Entry(f"{target.name}.{table}", CURATED, name, typed, files=None, bytes=None))
         return found
 
-    def _raw(self, landed: Landed, known: _Known) -> Entry:
+    def _raw(self, landed: Landed, wanted: Container[str] | None = None) -> Entry:
+        """A raw table. With `wanted`, files that are not known yet count only where they are among these."""
         batches: dict[str, Columns] = {}
-        folders: dict[str, int] = {}
-        for found in landed.files:
-            columns = known.columns(landed.name, found.address, found.version)
-            if columns is None:
-                columns = self._inference.columns(self.landing.zones / found.address, landed.declared)
-                known.learn(landed.name, found.address, found.version, columns)
-            batches[found.address] = columns
-            folder = found.address.rpartition("/")[0]
-            folders[folder] = folders.get(folder, 0) + 1
-        columns_now, drifts = united((address, columns) for address, columns in batches.items() if columns)
-        return Entry(
-            landed.name,
-            RAW,
-            landed.pipeline,
-            columns_now,
-            {name: kind.name for name, kind in landed.declared.columns},
-            _captured(folders),
-            folders,
-            len(batches),
-            sum(not columns for columns in batches.values()),
-            bytes=sum(found.size for found in landed.files),
-            drifts=drifts,
-        )
+        with inferred(self.store / FOLDER, landed.name) as known:
+            for found in landed.files:
+                columns = known.columns(found.address, found.version)
+                if columns is None:
+                    if wanted is not None and found.address not in wanted:
+                        continue
+                    columns = self._inference.columns(self.landing.zones / found.address, landed.declared)
+                    known.learn(found.address, found.version, columns)
+                batches[found.address] = columns
+        return _entry(landed, batches)
 
 
-class _Known:
-    """What an earlier refresh has found out, in a file. It can be deleted: then all is inferred, and told, again."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._before = _read(path)
-        self._batches: dict[str, dict[str, Any]] = {}
-
-    def columns(self, table: str, address: str, version: str) -> Columns | None:
-        """What was inferred of a file in this version of it."""
-        found = self._before.get("batches", {}).get(table, {}).get(address)
-        if found is None or found[0] != version:
-            return None
-        self._batches.setdefault(table, {})[address] = found
-        return tuple((name, kind) for name, kind in found[1])
-
-    def learn(self, table: str, address: str, version: str, columns: Columns) -> None:
-        self._batches.setdefault(table, {})[address] = [version, columns]
-
-    def fresh(self, entry: Entry) -> list[Drift]:
-        """The drifts that no earlier refresh has told."""
-        told = {tuple(drift) for drift in self._before.get("told", {}).get(entry.name, ())}
-        return [drift for drift in entry.drifts if _key(drift) not in told]
-
-    def keep(self, entries: Sequence[Entry]) -> None:
-        """Write what is known now, wholly or not at all."""
-        told = {entry.name: [_key(drift) for drift in entry.drifts] for entry in entries if entry.drifts}
-        facts = {"batches": self._batches, "told": told}
-        if json.loads(json.dumps(facts)) == self._before:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._path.with_name(f".{FILE}.{uuid4().hex[:8]}")
-        draft.write_text(json.dumps(facts), encoding="utf-8")
-        draft.replace(self._path)
+def _entry(landed: Landed, batches: Mapping[str, Columns]) -> Entry:
+    """A raw table, of its files' columns."""
+    folders = dict(Counter(address.rpartition("/")[0] for address in batches))
+    columns, drifts = united((address, columns) for address, columns in batches.items() if columns)
+    return Entry(
+        landed.name,
+        RAW,
+        landed.pipeline,
+        columns,
+        {name: kind.name for name, kind in landed.declared.columns},
+        _captured(folders),
+        folders,
+        len(batches),
+        sum(not columns for columns in batches.values()),
+        bytes=sum(found.size for found in landed.files),
+        drifts=drifts,
+    )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What is no JSON is as good as gone."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _addresses(run: Run) -> set[str]:
+    """The objects that a run reads."""
+    return {
+        address
+        for item in run.generations
+        for address in (item.slot.address, *(member.address for member in item.members))
+    }
 
 
-def _key(drift: Drift) -> tuple[str, ...]:
-    return drift.column, drift.before, drift.after, drift.since
+def _surveyed(entry: Entry) -> Surveyed:
+    drifts = tuple(_told(entry.drifts))
+    return Surveyed(entry.name, entry.files or 0, len(entry.columns), entry.unreadable, drifts)
 
 
-def _told(drift: Drift) -> dict[str, str]:
-    return {"kind": drift.kind, **asdict(drift)}
+def _told(drifts: Sequence[Drift]) -> list[dict[str, str]]:
+    return [{"kind": drift.kind, **asdict(drift)} for drift in drifts]
 
 
 def _curated(shape: Shape) -> Entry:

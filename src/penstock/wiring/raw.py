@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from penstock.authoring.triggers import manual
 from penstock.compile.plan import compile_pipeline
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.model.slots import Generation, Kind, Slot
-from penstock.runtime.intake import placed, takers
+from penstock.runtime.intake import placed, takers, template_of
 from penstock.runtime.ports import Found, Input, Preparation, Prepared
 from penstock.wiring.versions import Versions
 
@@ -41,23 +41,21 @@ class Landed:
 class Raw(Versions):
     """A project's landing zone as tables. Nothing of it leaves unprotected: the engine reads it as a run does."""
 
-    def landed(self) -> list[Landed]:
-        """Every source that files are delivered to or pulled for, with those that lie there now."""
+    def landed(self, only: str = "") -> list[Landed]:
+        """Every source that files are delivered to or pulled for, with those that lie there now; of one pipeline or of
+        all."""
+        pipelines = {only: self.pipelines[only]} if only else self.pipelines
+        template = template_of(pipelines[only]) if only and not pipelines[only].pulled else None
         files: dict[tuple[str, str], list[Found]] = {}
-        for found in self.landing.scan():
-            for pipeline, source in self._takers(found):
+        for found in self.landing.scan(template.prefix) if template else self.landing.scan():
+            for pipeline, source in _takers(pipelines, found):
                 files.setdefault((pipeline, source), []).append(found)
         return [
             Landed(name, source, declared, tuple(files.get((name, source), ())))
-            for name, pipeline in self.pipelines.items()
+            for name, pipeline in pipelines.items()
             for source, declared in pipeline.sources.items()
             if not declared.reads_table
         ]
-
-    def _takers(self, found: Found) -> Iterator[tuple[str, str]]:
-        told = takers(self.pipelines, found.address, found.size)
-        brought = (placed(pipeline, found.address) for pipeline in self.pipelines.values())
-        return iter(dict.fromkeys((item.pipeline, item.member or SOURCE) for item in (*told, *brought) if item))
 
     def raw_relations(self, sql: str) -> tuple[dict[str, str], dict[str, Sequence[str]]]:
         """The raw tables that some SQL mentions, as relations of SQL and the files behind them, until all is closed."""
@@ -94,6 +92,12 @@ class Raw(Versions):
         reader = Pipeline(landed.pipeline, trigger=manual(), source=source, privacy=privacy)
         reader.load(SOURCE, to=lake(), table=SCHEMA)
         return reader
+
+
+def _takers(pipelines: Mapping[str, Pipeline], found: Found) -> Iterator[tuple[str, str]]:
+    told = takers(pipelines, found.address, found.size)
+    brought = (placed(pipeline, found.address) for pipeline in pipelines.values())
+    return iter(dict.fromkeys((item.pipeline, item.member or SOURCE) for item in (*told, *brought) if item))
 
 
 def _relation(landed: Landed, files: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
+from penstock.model.surveys import Surveyed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -201,15 +202,19 @@ class RemoteLedger(RemoteSchedules, Ledger):
         pipelines: Iterable[str] | None = None,
         limits: ClaimLimits = LIMITS,
         policies: Mapping[str, RetryPolicy] | None = None,
+        surveyed: Collection[str] = (),
     ) -> Run | None:
-        wanted = None if pipelines is None else tuple(pipelines)
-        return self._ask(Ledger.claim, worker, now, pipelines=wanted, limits=limits, policies=policies)
+        wanted, begun = None if pipelines is None else tuple(pipelines), tuple(surveyed)
+        return self._ask(Ledger.claim, worker, now, pipelines=wanted, limits=limits, policies=policies, surveyed=begun)
 
     def renew(self, run: str, epoch: int, now: datetime, lease: timedelta) -> None:
         self._ask(Ledger.renew, run, epoch, now, lease)
 
     def bury(self, worker: str, now: datetime) -> list[Run]:
         return self._ask(Ledger.bury, worker, now)
+
+    def catalogued(self, run: str, epoch: int, now: datetime, found: Sequence[Surveyed]) -> Run:
+        return self._ask(Ledger.catalogued, run, epoch, now, tuple(found))
 
     def halfway(
         self, run: str, epoch: int, now: datetime, results: Sequence[Result], kept: Staged, fingerprint: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import zip_longest
 
@@ -95,6 +95,8 @@ NEW_EVENTS = "INSERT INTO events (last, first, block) VALUES (?, ?, ?)"
 
 MOST_EVENTS = 500
 """How many events one row holds at most."""
+
+KEEP_DRIFT = "INSERT OR IGNORE INTO drifts (pipeline, name, drift) VALUES (?, ?, ?)"
 
 ANSWER = "SELECT answer FROM answers WHERE call = ?"
 KEEP_ANSWER = "INSERT INTO answers (call, answer) VALUES (?, ?)"
@@ -314,6 +316,12 @@ class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
             self._many(GENERATION_STANDS, stand)
         if taken:
             self._many(GENERATION_TAKEN, taken)
+
+    # --- drifts --------------------------------------------------------------------------------------------------
+
+    def keep_drift(self, pipeline: str, table: str, drift: Mapping[str, str]) -> bool:
+        text = rows.parts_text(dict(sorted(drift.items())))
+        return self._execute(KEEP_DRIFT, (pipeline, table, text)).rowcount > 0
 
     # --- answers -------------------------------------------------------------------------------------------------
 

@@ -23,10 +23,11 @@ from penstock.model.messages import Message
 from penstock.model.readiness import KeyState, Late, Mark, Need, Readiness
 from penstock.model.runs import Portion, Result, Run, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Member, Slot
+from penstock.model.surveys import Surveyed
 
 RECORDS = (
     Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Fired, Firing, Generation, KeyState, Late, Mark, Member,
-    Message, Need, Portion, Pulled, Readiness, Result, RetryPolicy, Run, Slot, Staged, Timetable,
+    Message, Need, Portion, Pulled, Readiness, Result, RetryPolicy, Run, Slot, Staged, Surveyed, Timetable,
 )  # fmt: skip
 
 GONE = (OSError, EOFError, AuthenticationError)
@@ -40,15 +41,15 @@ READS = frozenset(
 )  # fmt: skip
 WRITES = frozenset(
     {
-        "accept", "mark", "remind", "claim", "renew", "bury", "halfway", "prepared", "loaded", "published", "completed",
-        "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message", "message_sent",
-        "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired", "firing_failed",
-        "bury_firings", "shown", "drifted",
+        "accept", "mark", "remind", "claim", "renew", "bury", "catalogued", "halfway", "prepared", "loaded",
+        "published", "completed", "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message",
+        "message_sent", "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired",
+        "firing_failed", "bury_firings", "shown", "drifted",
     }
 )  # fmt: skip
 
 MEMORABLE = frozenset(
-    {"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown", "drifted"}
+    {"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown"}
 )
 """Writes that have nothing to be known by when they are asked for again."""
 

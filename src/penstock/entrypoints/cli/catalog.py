@@ -9,10 +9,12 @@ from penstock.entrypoints.cli.lookup import one_of
 from penstock.entrypoints.cli.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from penstock.compile.catalog import Drift
+    from penstock.model.events import Event
     from penstock.wiring.catalog import Entry
+
+SHOWN_DRIFTS = 12
 
 
 def tables(entries: Sequence[Entry], out: Output) -> None:
@@ -41,7 +43,7 @@ def schema(name: str, entries: Sequence[Entry], out: Output) -> None:
     if entry.files is not None:
         out.say(_size(entry))
     for drift in entry.drifts:
-        out.say(f"{out.mark('open')} {_told(drift)}")
+        out.say(f"{out.mark('open')} {_told(asdict(drift), drift.kind)}")
 
 
 def facts(entry: Entry) -> dict[str, Any]:
@@ -65,6 +67,15 @@ def _size(entry: Entry) -> str:
     return " · ".join([*parts, f"version {entry.version}"] if entry.version else parts)
 
 
-def _told(drift: Drift) -> str:
-    change = {"added": drift.after, "missing": drift.before}.get(drift.kind, f"{drift.before} → {drift.after}")
-    return f"{drift.column} {drift.kind} ({change}) since {drift.since}"
+def drift_lines(events: Iterable[Event], out: Output) -> Iterator[str]:
+    """What runs have found that the catalog did not know, at the end of their command."""
+    found = [event for event in events if event.type == "schema.drifted"]
+    for event in found[:SHOWN_DRIFTS]:
+        yield f"  {out.mark('open')} {event.subject}: {_told(event.data, event.data['kind'])}"
+    if len(found) > SHOWN_DRIFTS:
+        yield f"  {out.mark('open')} … and {len(found) - SHOWN_DRIFTS:,} more: penstock query --schema TABLE"
+
+
+def _told(drift: Mapping[str, str], kind: str) -> str:
+    change = {"added": drift["after"], "missing": drift["before"]}.get(kind, f"{drift['before']} → {drift['after']}")
+    return f"{drift['column']} {kind} ({change}) since {drift['since']}"

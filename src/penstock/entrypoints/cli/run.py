@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.entrypoints.cli import account, firing
+from penstock.entrypoints.cli import account, catalog, firing, status
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output, Progress
 from penstock.errors import UsageError
@@ -16,6 +16,7 @@ from penstock.model.runs import Run
 from penstock.model.slots import Generation, Kind, Standing
 
 if TYPE_CHECKING:
+    from penstock.model.events import Event
     from penstock.wiring.local import Project
     from penstock.wiring.outcomes import Outcome
 
@@ -42,7 +43,7 @@ def run(options: Namespace, out: Output) -> int:
     files = _files(options)
     with project_of(options) as project:
         pipeline = one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else ""
-        began = time.monotonic()
+        began, known_before = time.monotonic(), _last_event(project)
         with out.progress(pipeline or "run") as progress:
             hear = listener(out, progress)
             fired = firing.fire(project, pipeline, options, out)
@@ -64,6 +65,8 @@ def run(options: Namespace, out: Output) -> int:
         if known and not outcomes:
             _tell_missing(project, pipeline, out)
         if not firing.exit_code(fired):
+            for line in catalog.drift_lines(_events_since(project, known_before), out):
+                out.say(line)
             tell(runs, pipeline, out, seconds=seconds, duplicates=duplicates_of(outcomes))
     return account.exit_code(runs) or firing.exit_code(fired)
 
@@ -82,6 +85,16 @@ def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]
         own = {pipeline: project.pipelines[pipeline]}
         return [found.address for found in project.landing.scan() if takers(own, found.address)]
     return []
+
+
+def _last_event(project: Project) -> int | None:
+    """After which of the ledger's events this command's come; None where nobody asks for the catalog."""
+    surveyed = any(pipeline.catalog for pipeline in project.pipelines.values())
+    return status.last_sequence(project.ledger) if surveyed else None
+
+
+def _events_since(project: Project, sequence: int | None) -> Iterator[Event]:
+    return iter(()) if sequence is None else status.events_after(project.ledger, sequence)
 
 
 def _tell_missing(project: Project, pipeline: str, out: Output) -> None:
@@ -168,7 +181,7 @@ def _standing(duplicate: Generation) -> str:
 
 
 def _past(stage: str) -> str:
-    return {"prepare": "prepared", "load": "loaded", "publish": "published"}.get(stage, stage)
+    return {"catalog": "catalogued", "prepare": "prepared", "load": "loaded", "publish": "published"}.get(stage, stage)
 
 
 def _files(options: Namespace) -> list[tuple[str, Path]]:
