@@ -7,15 +7,18 @@ import os
 import queue
 import runpy
 import signal
+import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.certificates import Authority
 
 from penstock.entrypoints.cli.init import create
 from penstock.entrypoints.cli.main import main
@@ -30,6 +33,7 @@ class Service:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
+        self.facts: dict[str, Any] = {}
         self._records: queue.Queue[dict[str, Any]] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -61,7 +65,7 @@ def service(folder: Path, *words: str) -> Iterator[Service]:
     ) as process:
         try:
             running = Service(process)
-            running.until("serving")
+            running.facts = running.until("serving")
             yield running
         finally:
             if process.poll() is None:
@@ -112,3 +116,35 @@ def test_an_edit_is_loaded_and_a_mistake_is_not(shop):
         file.write_text(good.replace('"cafe"', '"coffee"', 1))
         assert running.until("serving", word="reloaded")["pipelines"] == ["coffee"]
         assert running.end() == 0
+
+
+ANSWERING = """
+import penstock as ps
+
+sheets = ps.Pipeline("sheets", trigger=ps.upload("landing/{day}.csv"), source=ps.csv(columns={"hours": "BIGINT"}))
+sheets.load("source", to=ps.lake(), table="sheets")
+sheets.endpoint("/hours", table="sheets", columns=["hours"], public=True)
+"""
+
+
+@pytest.mark.parametrize("word", ["serve", "dev"])
+def test_it_answers_over_tls(tmp_path, word):
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/sheets.py").write_text(ANSWERING)
+    (tmp_path / "pyproject.toml").write_text('[tool.penstock]\nproject = "sheets"\n[tool.penstock.server]\nport = 0\n')
+    authority = Authority(tmp_path / "tls")
+    pair = authority.issue("127.0.0.1")
+    files = ("--tls-cert", os.path.relpath(pair.cert), "--tls-key", os.path.relpath(pair.key))
+    trust = ssl.create_default_context(cafile=authority.cert)
+    with service(tmp_path, word, *files) as running:
+        with urllib.request.urlopen(f"{running.facts['url']}/hours", context=trust, timeout=30) as response:  # noqa: S310
+            assert json.load(response) == {"response": []}
+        assert running.end() == 0
+
+
+def test_a_certificate_that_is_not_there_ends_it_before_anything_starts(tmp_path, capsys):
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/sheets.py").write_text(ANSWERING)
+    (tmp_path / "pyproject.toml").write_text('[tool.penstock]\nproject = "sheets"\n')
+    assert main(["serve", "--port", "0", "--tls-cert", "nowhere.pem", "--project", str(tmp_path)]) == 3
+    assert "the TLS certificate cannot be read" in capsys.readouterr().err

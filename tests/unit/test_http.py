@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tests.support.certificates import Authority
 from tests.support.web import Site, site
 
 import penstock as ps
@@ -259,23 +260,8 @@ def test_no_log_and_no_error_holds_a_credential(web, fetch, caplog):
 
 def test_a_certificate_that_nobody_vouches_for(fetch, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
+    pair = Authority(tmp_path).issue("127.0.0.1")
+    context.load_cert_chain(pair.cert, pair.key)
     with site(context=context) as web, pytest.raises(SourceRefused) as caught:
         fetch(web.url)
     assert "certificate" in caught.value.why
-
-
-def self_signed(folder):
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-    plain = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    file = folder / "server.pem"
-    file.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    return file

@@ -39,6 +39,12 @@ class Server:
     names: str = ""
     """Names, with commas between them, under which it may be asked besides its host and this machine's own."""
     body_bytes: int = 5_000_000
+    proxies: str = ""
+    """Addresses, with commas between them, of proxies that are believed when they say whom they speak for."""
+    tls_cert: str = ""
+    """The file of a certificate, and of those that vouch for it; with one, the server speaks TLS."""
+    tls_key: str = ""
+    """The file of its private key; empty where the certificate's file holds both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ KINDS: dict[str, Kind] = {
     "server.port": count(0),
     "server.names": text,
     "server.body_bytes": size,
+    "server.proxies": text,
+    "server.tls_cert": text,
+    "server.tls_key": text,
 }
 # The settings of each destination, `destinations.<name>.…`.
 PLACE_KINDS: dict[str, Kind] = {"url": text, "foreign_keys": truth}

@@ -26,6 +26,7 @@ def web(project: Project, port: int | None = None, *, patient: bool = False) -> 
         yield ""
         return
     try:
+        from penstock.entrypoints.api import tls
         from penstock.entrypoints.api.app import application
         from penstock.entrypoints.api.server import bound, serving
     except ImportError as error:
@@ -34,13 +35,14 @@ def web(project: Project, port: int | None = None, *, patient: bool = False) -> 
         ) from error
     settings = project.settings.server
     settings = settings if port is None else replace(settings, port=port)
+    context = tls.context(settings, project.settings.folder)
     try:
         listening = bound(settings)
     except SetupError:
         if not patient or port is not None:
             raise
         listening = bound(replace(settings, port=0))
-    with serving(application(service(project)), listening) as url:
+    with serving(application(service(project)), listening, context, settings.proxies) as url:
         yield url
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ssl import SSLContext
 from typing import Any
 
 from penstock.errors import SetupError, StorageUnavailable
@@ -33,15 +34,19 @@ def bound(settings: Server) -> socket.socket:
     return found
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, *, encrypted: bool = False) -> str:
     """Where a server on this socket is reached."""
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if encrypted else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @contextmanager
-def serving(application: Any, listening: socket.socket) -> Iterator[str]:
-    """Serve for as long as the block lasts; gives the address. Requests that have begun are finished."""
+def serving(
+    application: Any, listening: socket.socket, context: SSLContext | None = None, proxies: str = ""
+) -> Iterator[str]:
+    """Serve for as long as the block lasts, with a `context` over TLS; gives the address. Requests that have begun are
+    finished. Of `proxies`, addresses with commas between them, it is believed whom they speak for."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -50,17 +55,19 @@ def serving(application: Any, listening: socket.socket) -> Iterator[str]:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         limit_concurrency=CONCURRENT,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="web", daemon=True)
     thread.start()
     try:
         _wait(server, thread)
-        yield url_of(listening)
+        yield url_of(listening, encrypted=context is not None)
     finally:
         server.should_exit = True
         thread.join(GRACE_SECONDS + START_SECONDS)

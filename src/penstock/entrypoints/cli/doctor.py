@@ -9,6 +9,7 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 LEAST_FREE_BYTES = 1_000_000_000
 ANSWER_SECONDS = 5
+RENEWAL = timedelta(days=14)
+"""A certificate that ends sooner should be renewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> Iterator[Findin
     yield from credentials(settings, variables, pipelines)
     yield from channels(settings, pipelines)
     yield from api_keys(settings, pipelines)
+    yield from tls(settings, datetime.now(UTC))
     yield _tried("ledger", lambda: _open(settings), lambda: str(settings.store))
 
 
@@ -213,6 +217,27 @@ def api_keys(settings: Settings, pipelines: Mapping[str, Pipeline]) -> Iterator[
         else:
             fix = f"penstock key create NAME --allow {path}"
             yield Finding("API keys", "open", f"{path} needs one, and none opens it", fix)
+
+
+def tls(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """The web server's certificate, where one is named."""
+    from penstock.entrypoints.api.tls import context, ends
+
+    server, folder = settings.server, settings.folder
+    if not server.tls_cert and not server.tls_key:
+        return
+    try:
+        context(server, folder)
+        end = ends(server, folder)
+    except PenstockError as error:
+        yield _bad("TLS", error)
+        return
+    key = folder / (server.tls_key or server.tls_cert)
+    if key.stat().st_mode & 0o007:
+        yield Finding("TLS", "bad", f"everybody may read {key}", f"chmod 640 {key}")
+    state = "bad" if end <= now else "open" if end - now < RENEWAL else "good"
+    fix = "" if state == "good" else f"renew it, put it at {folder / server.tls_cert}, and restart penstock serve"
+    yield Finding("TLS", state, f"the certificate {'was' if end <= now else 'is'} valid until {end:%Y-%m-%d}", fix)
 
 
 def _try_channels(options: Namespace, out: Output) -> int:

@@ -34,11 +34,23 @@ def arguments_serve(parser: ArgumentParser) -> None:
     """The arguments of `serve`."""
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes (setting workers)")
     parser.add_argument("--port", type=int, metavar="N", help="the web server's port (setting server.port; 0: any)")
+    _arguments_tls(parser)
+
+
+def _arguments_tls(parser: ArgumentParser) -> None:
+    parser.add_argument("--tls-cert", metavar="FILE", help="the web server's certificate: it speaks TLS then")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key, where the certificate's file has none")
+
+
+def _typed(options: Namespace) -> dict[str, str | None]:
+    """The settings of the web server that were typed. Their names begin where the command was given."""
+    files = {"server.tls_cert": options.tls_cert, "server.tls_key": options.tls_key}
+    return {key: str(Path(name).absolute()) if name else None for key, name in files.items()}
 
 
 def serve(options: Namespace, out: Output) -> int:
     """Work until SIGTERM or Ctrl-C; each worker finishes its stage."""
-    with project_of(options, workers=options.workers) as project:
+    with project_of(options, workers=options.workers, **_typed(options)) as project:
         _work(project, _Way("serving", project.settings.workers, options.port), out)
     return 0
 
@@ -47,6 +59,7 @@ def arguments_dev(parser: ArgumentParser) -> None:
     """The arguments of `dev`."""
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes (default: this process does it all)")
     parser.add_argument("--port", type=int, metavar="N", help="the web server's port (default: the usual, or any)")
+    _arguments_tls(parser)
 
 
 def dev(options: Namespace, out: Output) -> int:
@@ -54,7 +67,7 @@ def dev(options: Namespace, out: Output) -> int:
     folder = folder_of(options)
     word = "watching"
     while word:
-        with project_of(options) as project:
+        with project_of(options, **_typed(options)) as project:
             edited = _Edits(folder, out)
             _work(project, _Way(word, options.workers or 0, options.port, patient=True), out, edited)
             word = "reloaded" if edited.seen else ""
