@@ -159,9 +159,9 @@ class Loading:
         """Copy the rows in, then index what is new: an index that exists costs more than one that is built."""
         place = f"table {stream.spec.name}"
         if stream.choice.rows:
-            columns = schema.listed(name for name, _ in stream.columns)
+            table, columns = self.place.table(relation), schema.listed(name for name, _ in stream.columns)
             try:
-                arrived = session.copy(self.place.table(relation), columns, texts.of(stream.spec.name), where=place)
+                arrived = session.copy(table, columns, texts.of(stream.spec.name), frozen=stream.fresh, where=place)
             except DataError as error:
                 raise blamed(error, self.reader.cursor(), stream.choice) from None
             if arrived != stream.choice.rows:
@@ -286,9 +286,12 @@ class _Shadow:
         self._loading.session.run(f"ALTER TABLE {self._table} RENAME TO {name}")
 
     def _fill(self) -> None:
-        self._session.run(schema.create(self._table, self._stream.columns))
-        point("postgres.shadow_created")
-        with closing(self._loading.texts(self._reader, [self._stream])) as texts:
+        with (
+            closing(self._loading.texts(self._reader, [self._stream])) as texts,
+            self._session.transaction(),
+        ):
+            self._session.run(schema.create(self._table, self._stream.columns))
+            point("postgres.shadow_created")
             self._loading.fill(self._session, texts, self._stream, self._name)
 
 

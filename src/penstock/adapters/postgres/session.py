@@ -83,13 +83,19 @@ class Session:
                 raise UsageError("the query cannot run", why=error.diag.message_primary or "") from None
             raise translated(error, "") from harmless(error)
 
-    def copy(self, table: str, columns: str, pieces: Iterable[bytes], *, where: str = "") -> int:
-        """COPY text in CSV form into a table; returns the rows."""
+    def copy(self, table: str, columns: str, pieces: Iterable[bytes], *, frozen: bool = False, where: str = "") -> int:
+        """COPY text in CSV form into a table; returns the rows.
+
+        Rows that come `frozen` need no look at their transaction ever again, which a key that is built over them saves
+        a quarter of its time by. PostgreSQL takes them only into a table that this transaction has made: nobody has
+        seen it before.
+        """
         import psycopg
 
         cursor = self.connection.cursor()
+        form = "FORMAT csv, FREEZE" if frozen else "FORMAT csv"
         try:
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)") as copy:
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN ({form})") as copy:
                 for piece in pieces:
                     copy.write(piece)
         except psycopg.Error as error:
@@ -118,6 +124,17 @@ class Session:
         self.run("SET LOCAL enable_seqscan = on")
         yield
         self.run(_BY_INDEX)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction without the lock, for what nobody knows by name yet."""
+        self.run("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._abandon()
+            raise
+        self.run("COMMIT")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
