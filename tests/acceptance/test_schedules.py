@@ -150,6 +150,8 @@ def finish(folder: Path) -> None:
         rows = sorted(row[0] for row in project.query("SELECT due FROM ticks")[1])
         assert rows == [due.replace(tzinfo=None) for due in dues]
         assert project.verify() == []
+        project.sweep()
+    assert list((folder / ".penstock/scratch").glob("*")) == []
 
 
 @pytest.mark.faults

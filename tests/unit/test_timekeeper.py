@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from tests.support.web import site
 import penstock as ps
 from penstock.adapters.files.landing import FolderLanding
 from penstock.adapters.http import HttpPuller
+from penstock.adapters.scratch import Scratch
 from penstock.compile.readiness import conditions
 from penstock.errors import LedgerBusy, SourceUnavailable
 from penstock.ledger.port import RetryPolicy
@@ -45,6 +47,12 @@ class Feed:
         return {"etag": text} if text.isupper() else {}
 
 
+@contextmanager
+def room(scratch):
+    with closing(Scratch(scratch)) as place:
+        yield place.folder
+
+
 class World:
     """One project with one pipeline, and any number of processes that keep its time."""
 
@@ -55,7 +63,7 @@ class World:
             Route(
                 self.ledger, self.landing, {pipeline.name: pipeline}, conditions({pipeline.name: pipeline}),
                 {pipeline.name: "f1"}, lambda _: self.feed,
-                folder / "scratch", lambda: self.now, POLICY,
+                lambda: room(folder / "scratch"), lambda: self.now, POLICY,
             )
         )  # fmt: skip
         self.keeper = Timekeeper(self.courier, "keeper-1")
@@ -332,7 +340,7 @@ def test_a_mistake_in_a_puller_is_a_failed_firing(world):
 
 def test_nothing_is_left_behind(world):
     world.turn(HOUR)
-    assert list((world.landing.zones / "scratch").iterdir()) == []
+    assert list((world.landing.zones / "scratch").glob("*")) == []
 
 
 # --- several sources -------------------------------------------------------------------------------------------------

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import stat
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from penstock.adapters.scratch import Scratch
 from penstock.authoring.origins import Git, Origin
 from penstock.errors import MissingExtra, PenstockError, SourceRefused, SourceUnavailable
 
@@ -67,8 +66,8 @@ class GitPuller:
         for attempt in stamina.retry_context(
             on=SourceUnavailable, attempts=3, wait_initial=self._wait, wait_max=2.0, wait_jitter=self._wait
         ):
-            with attempt, _translated(origin), self._line(origin) as client, self._room() as folder:
-                return self._exchange(client, folder, origin, known, into)
+            with attempt, _translated(origin), self._line(origin) as client, closing(Scratch(self._scratch)) as place:
+                return self._exchange(client, place.folder / "fetched", origin, known, into)
         raise AssertionError("the last attempt returns or raises")
 
     def _exchange(
@@ -82,7 +81,7 @@ class GitPuller:
         commit = _commit(origin, refs, {bytes(name): bytes(target) for name, target in found.symrefs.items()})
         if commit.decode() == known:
             return None
-        with closing(Repo.init_bare(str(folder))) as repo:
+        with closing(Repo.init_bare(str(folder), mkdir=True)) as repo:
             client.fetch(path, repo, _only(commit), depth=1)
             return _write(repo, commit, origin, into)
 
@@ -103,15 +102,6 @@ class GitPuller:
             yield HttpGitClient(base, pool_manager=pool, username=user, password=password, quiet=True)
         finally:
             pool.clear()
-
-    @contextmanager
-    def _room(self) -> Iterator[Path]:
-        folder = self._scratch / f"git-{uuid.uuid4().hex}"
-        folder.mkdir(parents=True)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _commit(origin: Git, refs: Mapping[bytes, ObjectID], heads: Mapping[bytes, bytes]) -> ObjectID:

@@ -7,9 +7,8 @@ transaction, and to fetch the same content again changes nothing.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -48,7 +47,8 @@ class Route:
     """Those of pipelines with several sources."""
     fingerprints: Mapping[str, str]
     puller: Callable[[Origin], Puller]
-    scratch: Path
+    room: Callable[[], AbstractContextManager[Path]]
+    """Folders for what is fetched, each for a moment: whoever dies over one leaves it to be swept."""
     clock: Callable[[], datetime]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     send: Callable[[Stream, bytes, str], None] = nowhere
@@ -234,12 +234,8 @@ class Courier:
 
     @contextmanager
     def _file(self) -> Iterator[Path]:
-        self.route.scratch.mkdir(parents=True, exist_ok=True)
-        file = self.route.scratch / f"pull-{uuid.uuid4().hex}"
-        try:
-            yield file
-        finally:
-            file.unlink(missing_ok=True)
+        with self.route.room() as folder:
+            yield folder / "pulled"
 
     def _delivery(
         self,

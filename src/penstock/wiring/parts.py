@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.adapters.files.landing import FolderLanding
 from penstock.adapters.files.zones import FolderZones
+from penstock.adapters.scratch import Scratch
 from penstock.errors import UnknownName, nearest
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.readiness import Readiness
@@ -207,11 +208,16 @@ class Parts:
                 self.conditions,
                 self.fingerprints,
                 self._puller,
-                self.scratch,
+                self._room,
                 self.clock,
                 self.equipment.policy,
             )
         )
+
+    @contextmanager
+    def _room(self) -> Iterator[Path]:
+        with closing(Scratch(self.scratch)) as place:
+            yield place.folder
 
     def _puller(self, origin: Origin) -> Puller:
         from penstock.authoring.origins import Git
