@@ -1,22 +1,22 @@
-"""Files of Git repositories, as a branch has them: of a folder on this machine, or over HTTP."""
+"""Files of Git repositories, as a branch has them: of a folder on this machine, over HTTP or over ssh."""
 
 from __future__ import annotations
 
 import logging
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from penstock.adapters.scratch import Scratch
-from penstock.authoring.origins import Git, Origin
+from penstock.authoring.origins import Git, Origin, Secret
 from penstock.errors import MissingExtra, PenstockError, SourceRefused, SourceUnavailable
 
 if TYPE_CHECKING:
-    from dulwich.client import HttpGitClient
+    from dulwich.client import GitClient
     from dulwich.objects import ObjectID
     from dulwich.repo import Repo
 
@@ -42,8 +42,8 @@ class GitPuller:
         """See `penstock.runtime.ports.Puller`."""
         assert isinstance(origin, Git)  # noqa: S101 - wiring chooses
         with _translated(origin):
-            remote = urlsplit(origin.repository).scheme in ("http", "https")
-            pull = self._over_http if remote else self._from_folder
+            remote = origin.ssh is not None or urlsplit(origin.repository).scheme in ("http", "https")
+            pull = self._from_afar if remote else self._from_folder
             return pull(origin, known.get(COMMIT, ""), into)
 
     def _from_folder(self, origin: Git, known: str, into: Path) -> Mapping[str, str] | None:
@@ -60,22 +60,27 @@ class GitPuller:
         parts = urlsplit(origin.repository)
         return self._folder / (url2pathname(parts.path) if parts.scheme == "file" else origin.repository)
 
-    def _over_http(self, origin: Git, known: str, into: Path) -> Mapping[str, str] | None:
+    def _from_afar(self, origin: Git, known: str, into: Path) -> Mapping[str, str] | None:
         import stamina
 
         for attempt in stamina.retry_context(
             on=SourceUnavailable, attempts=3, wait_initial=self._wait, wait_max=2.0, wait_jitter=self._wait
         ):
-            with attempt, _translated(origin), self._line(origin) as client, closing(Scratch(self._scratch)) as place:
+            with (
+                attempt,
+                _translated(origin),
+                closing(Scratch(self._scratch)) as place,
+                self._line(origin, place.folder) as client,
+            ):
                 return self._exchange(client, place.folder / "fetched", origin, known, into)
         raise AssertionError("the last attempt returns or raises")
 
     def _exchange(
-        self, client: HttpGitClient, folder: Path, origin: Git, known: str, into: Path
+        self, client: GitClient, folder: Path, origin: Git, known: str, into: Path
     ) -> Mapping[str, str] | None:
         from dulwich.repo import Repo
 
-        path = urlsplit(origin.repository).path.encode()
+        path = (origin.ssh.path if origin.ssh else urlsplit(origin.repository).path).encode()
         found = client.get_refs(path)
         refs = {bytes(name): value for name, value in found.refs.items() if value is not None}
         commit = _commit(origin, refs, {bytes(name): bytes(target) for name, target in found.symrefs.items()})
@@ -85,15 +90,25 @@ class GitPuller:
             client.fetch(path, repo, _only(commit), depth=1)
             return _write(repo, commit, origin, into)
 
+    def _line(self, origin: Git, folder: Path) -> AbstractContextManager[GitClient]:
+        if origin.ssh is None:
+            return self._http(origin)
+        from penstock.adapters.ssh import line
+
+        return line(origin, origin.ssh, self._shown(origin.key), folder)
+
+    def _shown(self, secret: Secret | None) -> str | None:
+        return None if secret is None else secret.form.format(self._secret(secret.name))
+
     @contextmanager
-    def _line(self, origin: Git) -> Iterator[HttpGitClient]:
+    def _http(self, origin: Git) -> Iterator[GitClient]:
         """Connections to the server, closed in the end. dulwich shows a password to the declared host alone."""
         from dulwich.client import HttpGitClient, default_urllib3_manager
         from urllib3 import PoolManager, Retry
 
         parts = urlsplit(origin.repository)
         base = f"{parts.scheme}://{parts.netloc}"
-        password = origin.password.form.format(self._secret(origin.password.name)) if origin.password else None
+        password = self._shown(origin.password)
         user = origin.user if password else None
         pool = default_urllib3_manager(None, base_url=base, timeout=origin.seconds)
         if isinstance(pool, PoolManager):
@@ -154,7 +169,7 @@ def _refused(origin: Git, why: str, fix: str) -> SourceRefused:
 def _translated(origin: Git) -> Iterator[None]:
     """The library's errors as ours."""
     from dulwich.client import HTTPUnauthorized
-    from dulwich.errors import NotGitRepository
+    from dulwich.errors import GitProtocolError, NotGitRepository
 
     try:
         yield
@@ -164,6 +179,10 @@ def _translated(origin: Git) -> Iterator[None]:
         raise _refused(origin, "it wants other credentials", 'password=ps.secret("…")') from error
     except NotGitRepository as error:
         raise _refused(origin, "there is no repository", "look at its address") from error
+    except GitProtocolError as error:
+        from penstock.adapters.ssh import meaning
+
+        raise meaning(error, origin) from error
     except Exception as error:
         # dulwich lets errors of urllib3, of sockets and its own pass; what they say may hold addresses.
         raise SourceUnavailable("the repository does not answer", at=origin.shown, why=type(error).__name__) from error

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from penstock.authoring.parts import Anything
 from penstock.authoring.sources import Source
+from penstock.authoring.ssh import SshAddress, checked_host_key, ssh_address
 from penstock.authoring.templates import LANDING, PathTemplate
 from penstock.errors import DefinitionError
 from penstock.model.rows import digest
@@ -70,6 +71,13 @@ class Git:
     to: PathTemplate | None = None
     most_bytes: int = MOST_BYTES
     seconds: float = field(default=SECONDS)
+    key: Secret | None = None
+    host_key: str = ""
+
+    @property
+    def ssh(self) -> SshAddress | None:
+        """Where it is, when that is behind ssh."""
+        return ssh_address(self.repository, self.user)
 
     @property
     def shown(self) -> str:
@@ -136,29 +144,34 @@ def git(
     branch: str = "",
     user: str = "git",
     password: Secret | None = None,
+    key: Secret | None = None,
+    host_key: str = "",
     to: str = "",
     max_bytes: int = MOST_BYTES,
     timeout: float = SECONDS,
 ) -> Source:
     """`ps.git("https://…/data.git", "us.csv", ps.csv(columns={…}), branch="main")`: one file, as a branch has it.
 
-    `repository` is a URL or a folder of this machine; without `branch` its default. Otherwise as `http`.
+    `repository` is a URL, an address of ssh (`git@host:path`) or a folder of this machine; without `branch` its
+    default. `password` belongs to a URL. Over ssh, `key` is a private key, otherwise those of the ssh agent and of the
+    user count; `host_key` is the host's public key, otherwise the known hosts of the user and the machine count.
+    Otherwise as `http`.
     """
-    parts = _url(repository)
-    if len(parts.scheme) > 1 and parts.scheme not in ("http", "https", "file"):
-        raise DefinitionError(f"repository {repository!r} is not usable", fix="https://…, or a folder of this machine")
+    _repository(repository, user, password, key, host_key)
     if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise DefinitionError(f"path {path!r} names no file of a repository", fix='such as "data/us.csv"')
     if branch and (not _BRANCH.fullmatch(branch) or ".." in branch):
         raise DefinitionError(f"branch {branch!r} is not usable", fix='such as branch="main"')
-    made = Git(repository, path, branch, user, password, _template(to), _size(max_bytes), _wait(timeout))
+    made = Git(repository, path, branch, user, password, _template(to), _size(max_bytes), _wait(timeout), key, host_key)
     return _pulled(format, made)
 
 
 def secrets_of(origin: Origin) -> tuple[str, ...]:
     """The names of the secrets that are shown there, each once."""
-    shown = (*origin.headers, *origin.params) if isinstance(origin, Http) else (("", origin.password),)
-    return tuple(dict.fromkeys(value.name for _, value in shown if isinstance(value, Secret)))
+    if isinstance(origin, Http):
+        shown = [value for _, value in (*origin.headers, *origin.params)]
+        return tuple(dict.fromkeys(value.name for value in shown if isinstance(value, Secret)))
+    return tuple(secret.name for secret in (origin.password, origin.key) if secret is not None)
 
 
 def address(pipeline: str, name: str, source: Source, moment: datetime) -> str:
@@ -190,6 +203,26 @@ def _pulled(form: object, origin: Origin) -> Source:
     if not isinstance(form, Source) or form.origin is not None:
         raise DefinitionError(f"{origin.shown!r} needs the format of what comes from there", fix="ps.csv(columns={…})")
     return replace(form, origin=origin)
+
+
+def _repository(repository: str, user: str, password: Secret | None, key: Secret | None, host_key: str) -> None:
+    """Raise `DefinitionError` for one that cannot be read, or not with these credentials."""
+    if ssh_address(repository, user) is not None:
+        if password is not None:
+            raise DefinitionError(
+                f"{repository!r} has a password", why="ssh knows keys", fix='key=ps.secret("deploy_key")'
+            )
+        if host_key:
+            checked_host_key(host_key)
+        return
+    parts = _url(repository)
+    if len(parts.scheme) > 1 and parts.scheme not in ("http", "https", "file"):
+        fix = "https://…, git@host:path, ssh://git@host/path, or a folder of this machine"
+        raise DefinitionError(f"repository {repository!r} is not usable", fix=fix)
+    if key is not None or host_key:
+        raise DefinitionError(
+            f"{repository!r} has a key", why="keys belong to ssh", fix="git@host:path, or ssh://git@host/path"
+        )
 
 
 def _url(text: str) -> SplitResult:
