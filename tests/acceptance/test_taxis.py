@@ -26,8 +26,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/taxis"
 MADE = runpy.run_path(str(EXAMPLE / "make_data.py"))
 DAY = "2024-03-16"
-MOST_PLACES = 40
-"""Of each reading's places so many are sent: each is made up, and a thousand say no more."""
 
 
 class Replay(ThreadingHTTPServer):
@@ -37,7 +35,7 @@ class Replay(ThreadingHTTPServer):
 
     def __init__(self, readings):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.bodies, self.asked = [json.dumps(shortened(*reading)).encode() for reading in readings], 0
+        self.bodies, self.asked = [json.dumps(MADE["geojson"](*reading)).encode() for reading in readings], 0
 
     def body(self):
         number, again = divmod(self.asked, 3)
@@ -55,12 +53,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-def shortened(moment, free):
-    reading = MADE["geojson"](moment, min(free, MOST_PLACES))
-    reading["features"][0]["properties"]["taxi_count"] = free
-    return reading
 
 
 @contextmanager
@@ -129,9 +121,9 @@ def test_the_chart_of_a_day_shows_what_the_feed_said(tmp_path, capsys, source):
         polled(folder, polls)
     assert main(["run", "--project", str(folder), "--json"]) == 0
     with open_project(folder) as project:
-        (loaded,) = project.query("SELECT count(*), sum(free), max(places) FROM taxis")[1]
-    assert loaded[:2] == (len(readings), sum(free for _, free in readings))
-    assert loaded[2] == MOST_PLACES
+        (loaded,) = project.query("SELECT count(*), sum(free), sum(places) FROM taxis")[1]
+    total = sum(free for _, free in readings)
+    assert loaded == (len(readings), total, total)
     within = [(moment, free) for moment, free in readings if "08:00" <= f"{moment:%H:%M:%S}" <= "20:00:00"]
     assert sorted(shown(folder, capsys).values()) == pytest.approx(sorted(free / 100 for _, free in within))
     assert len(list((folder / "landing").rglob("*.jsonl"))) < len(readings) / 5
@@ -143,14 +135,57 @@ def test_a_reading_that_is_polled_twice_counts_once(tmp_path):
         with open_project(folder) as project:
             states = [project.fire("taxis").firing.state for _ in range(6)]
             assert project.buffers["taxis"].level().rows == 2
-    assert states.count(FiringState.UNCHANGED) >= 2
+    assert states.count(FiringState.DONE) == 2
+    assert states.count(FiringState.UNCHANGED) == 4
+
+
+def test_by_hand_a_reading_goes_all_the_way(tmp_path, capsys):
+    """`run taxis` polls once: from the feed through the stream to the chart, without `serve`."""
+    readings = [(moment, free) for moment, free in generated() if moment.hour >= 8][:2]
+    with replayed(readings) as (url, _):
+        folder = make(tmp_path / "taxis", url)
+        said = []
+        for _ in range(3):
+            assert main(["run", "taxis", "--project", str(folder)]) == 0
+            said.append(capsys.readouterr().out)
+    assert "polled: a new record" in said[0]
+    assert "loaded: taxis 1 · availability 1" in said[0]
+    assert "nothing new since the last time" in said[2] or "nothing new since the last time" in said[1]
+    assert sorted(shown(folder, capsys).values()) == pytest.approx(sorted(free / 100 for _, free in readings))
+
+
+def test_what_waits_is_loaded_though_the_feed_is_away(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PENSTOCK_RETRY_ATTEMPTS", "1")
+    folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
+    with open_project(folder) as project:
+        project.writer("taxis").write(MADE["geojson"](*generated()[40]))
+    assert main(["run", "taxis", "--project", str(folder), "--json"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    accounts = [(line["pipeline"], line["state"]) for line in lines if line["event"] == "run_finished"]
+    assert accounts == [("taxis", "succeeded"), ("production", "succeeded"), ("taxis", "failed")]
+    assert len(shown(folder, capsys)) == 1
+
+
+@pytest.mark.parametrize("words", [("run", "taxis", "--at", "2024-03-01"), ("backfill", "taxis", "2024-03-01")])
+def test_a_feed_has_no_past(tmp_path, capsys, words):
+    folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
+    assert main([*words, "--project", str(folder)]) == 2
+    assert "a feed shows its newest reading only" in capsys.readouterr().err
+
+
+def test_what_has_come_is_loaded_again_without_a_poll(tmp_path, capsys):
+    folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
+    with open_project(folder) as project:
+        project.writer("taxis").write(MADE["geojson"](*generated()[0]))
+    assert main(["run", "--project", str(folder)]) == 0
+    assert main(["run", "taxis", "--reload", "--project", str(folder)]) == 0
 
 
 def test_production_stays_as_it_was_when_the_gate_does_not_open(tmp_path, capsys):
     folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
     for moment, free in ((generated()[0][0], 100), (generated()[1][0], 50_000)):
         with open_project(folder) as project:
-            project.writer("taxis").write(shortened(moment, free))
+            project.writer("taxis").write(MADE["geojson"](moment, free))
         main(["run", "--project", str(folder), "--json"])
     with open_project(folder) as project:
         assert list(project.query("SELECT free FROM availability")[1]) == [(100,)]
@@ -163,7 +198,7 @@ def test_a_reading_that_is_corrected_is_corrected_in_production(tmp_path):
     (moment, _), *_ = generated()
     for free in range(100, 105):
         with open_project(folder) as project:
-            project.writer("taxis").write(shortened(moment, free))
+            project.writer("taxis").write(MADE["geojson"](moment, free))
             project.work_until_idle()
             assert list(project.query("SELECT free FROM availability")[1]) == [(free,)]
 

@@ -117,3 +117,17 @@ def test_a_time_that_clocks_show_twice_fires_the_first_time_only():
     first = upcoming(schedule, datetime(2026, 10, 24, 12, tzinfo=UTC))
     assert first == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert upcoming(schedule, first) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "text"),
+    [
+        ({"minutes": 1}, "every minute"),
+        ({"minutes": 90}, "every 90 minutes"),
+        ({"hours": 24}, "every day"),
+        ({"hours": 6}, "every 6 hours"),
+        ({"seconds": 1.5}, "every 0:00:01.500000"),
+    ],
+)
+def test_a_rhythm_has_words(rhythm, text):
+    assert ps.every(**rhythm).text == text

@@ -46,11 +46,20 @@ class Schedule:
     @property
     def text(self) -> str:
         """What it says, for people, and to notice that it has changed."""
-        return f"{self.cron} {self.tz}" if self.cron else f"every {self.period}"
+        return f"{self.cron} {self.tz}" if self.cron else f"every {_lasting(self.period)}"
 
     def local(self, moment: datetime) -> datetime:
         """The moment as clocks of the schedule's time zone show it."""
         return moment.astimezone(self.zone)
+
+
+def _lasting(period: timedelta) -> str:
+    """`minute`, `15 minutes`, `1:30:00`."""
+    for word in ("day", "hour", "minute", "second"):
+        number, rest = divmod(period, timedelta(**{f"{word}s": 1}))
+        if number and not rest:
+            return word if number == 1 else f"{number} {word}s"
+    return str(period)
 
 
 def schedule(

@@ -18,7 +18,7 @@ from penstock.ledger.readying import keep
 from penstock.ledger.retrying import pause
 from penstock.ledger.store import Pages, Store
 from penstock.model.events import Event
-from penstock.model.firings import BY_HAND, BY_SCHEDULE, Fired, Firing, FiringState, Pulled, Timetable
+from penstock.model.firings import BY_HAND, BY_SCHEDULE, POURED, Fired, Firing, FiringState, Pulled, Timetable
 from penstock.model.readiness import Mark
 from penstock.model.slots import Delivery
 
@@ -127,7 +127,8 @@ class Schedules(Almanac):
             for found in pulled:
                 pages.keep_pulled(item.pipeline, found)
             fresh = [found.generation.slot.address for found in acceptances if found.fresh]
-            state = FiringState.DONE if fresh else FiringState.UNCHANGED
+            news = fresh or POURED in (told or {}).values()
+            state = FiringState.DONE if news else FiringState.UNCHANGED
             item = replace(item, held_until=None)
             return Fired(_end(pages, item, state, now, accepted=tuple(fresh), told=told), acceptances)
 

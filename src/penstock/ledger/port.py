@@ -364,9 +364,9 @@ class Almanac(Calendar, Protocol):
         told: Mapping[str, str] | None = None,
         marks: Sequence[Mark] = (),
     ) -> Fired:
-        """The end: its deliveries are accepted in the same transaction. It is `done` when any of them is new,
-        `unchanged` otherwise; `told` says of each source what was found. `marks` are kept for the keys that the
-        deliveries are of, and fire nothing themselves. Raises `ClaimLost`."""
+        """The end: its deliveries are accepted in the same transaction. It is `done` when any of them is new, or when
+        something was `POURED`; `unchanged` otherwise. `told` says of each source what was found. `marks` are kept for
+        the keys that the deliveries are of, and fire nothing themselves. Raises `ClaimLost`."""
         ...
 
     def firing_failed(

@@ -12,12 +12,15 @@ from penstock.model.slots import Acceptance, Content
 BY_SCHEDULE = "schedule"
 BY_HAND = "run"
 
+POURED = "poured"
+"""What was found at a source that is polled, and is a new record of its stream."""
+
 
 class FiringState(StrEnum):
     """`waiting` has a next attempt and a time for it; the last four are final.
 
-    `done` accepted something new, `unchanged` found nothing new, `superseded` gave way to a newer firing before anybody
-    could act on it.
+    `done` accepted something new, or poured it into a stream; `unchanged` found nothing new; `superseded` gave way to a
+    newer firing before anybody could act on it.
     """
 
     DUE = "due"

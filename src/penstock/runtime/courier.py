@@ -21,7 +21,7 @@ from penstock.authoring.streams import Stream
 from penstock.errors import ClaimLost, PenstockError, SourceUnavailable, StorageUnavailable
 from penstock.ledger.port import Ledger, RetryPolicy
 from penstock.model.faults import point
-from penstock.model.firings import BY_SCHEDULE, Fired, Firing, Pulled
+from penstock.model.firings import BY_SCHEDULE, POURED, Fired, Firing, Pulled
 from penstock.model.readiness import Mark, Readiness
 from penstock.model.slots import Content, Delivery, Kind, Member, Slot, key_address, vector
 from penstock.runtime.ports import Landing, Puller
@@ -31,7 +31,7 @@ log = logging.getLogger("penstock")
 NOT_MODIFIED, EQUAL, FETCHED = "not modified", "equal", "fetched"
 
 
-def nowhere(stream: Stream, data: bytes, name: str) -> None:  # noqa: ARG001 - a route without streams
+def nowhere(stream: Stream, data: bytes, name: str) -> bool:  # noqa: ARG001 - a route without streams
     """There is no stream to send to."""
     raise StorageUnavailable(f"the stream {stream.name!r} is not open")
 
@@ -51,8 +51,8 @@ class Route:
     """Folders for what is fetched, each for a moment: whoever dies over one leaves it to be swept."""
     clock: Callable[[], datetime]
     policy: RetryPolicy = field(default_factory=RetryPolicy)
-    send: Callable[[Stream, bytes, str], None] = nowhere
-    """Puts a polled content into a stream, durably, under a name that counts once."""
+    send: Callable[[Stream, bytes, str], bool] = nowhere
+    """Puts a polled content into a stream, durably, under a name that counts once; says whether it did."""
     lease: timedelta = timedelta(minutes=15)
     """Longer than any fetch may take: who has vanished on this machine is noticed sooner."""
 
@@ -127,7 +127,7 @@ class Courier:
         pipeline = self.route.pipelines[firing.pipeline]
         bag = _Bag()
         if isinstance(pipeline.trigger, Stream):
-            self._pour(pipeline, pipeline.trigger, bag)
+            self._pour(firing, pipeline, pipeline.trigger, bag)
         elif pipeline.pulled:
             self._fetch(firing, pipeline, bag)
         elif isinstance(pipeline.trigger, Schedule):
@@ -200,7 +200,7 @@ class Courier:
         content = landing.content(where)
         return Pulled(name, origin.text, where, content, self.route.clock(), fetched.validators)
 
-    def _pour(self, pipeline: Pipeline, stream: Stream, bag: _Bag) -> None:
+    def _pour(self, firing: Firing, pipeline: Pipeline, stream: Stream, bag: _Bag) -> None:
         """What a polled source has becomes a record of the stream, named by its content: a reading that is polled
         twice, or once more after a kill, counts once."""
         route, origin = self.route, pipeline.source.origin
@@ -215,8 +215,11 @@ class Courier:
                 return
             sha, size = _sha256(file), file.stat().st_size
             bag.told[SOURCE] = EQUAL if before is not None and sha == before.content.sha256 else FETCHED
-            if bag.told[SOURCE] == FETCHED:
-                route.send(stream, file.read_bytes(), f"polled:{sha}")
+            # What an earlier attempt put there before it was killed is news of this firing, too.
+            if bag.told[SOURCE] == FETCHED and (
+                route.send(stream, file.read_bytes(), f"polled:{sha}") or firing.attempt > 1
+            ):
+                bag.told[SOURCE] = POURED
             point("fire.landed")
         bag.pulled.append(Pulled(SOURCE, origin.text, stream.path, Content(sha, size), route.clock(), validators or {}))
 

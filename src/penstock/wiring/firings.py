@@ -53,6 +53,11 @@ class Firings(Deliveries):
             return False  # a poll delivers nothing: what waits is flushed, and loaded
         return declared.pulled or isinstance(declared.trigger, Schedule)
 
+    def polls(self, pipeline: str) -> bool:
+        """Whether a feed is polled for a pipeline, each reading a record of its stream."""
+        trigger = self.pipeline(pipeline).trigger
+        return isinstance(trigger, Stream) and trigger.every is not None
+
     def timekeeper(self) -> Timekeeper | None:
         """Who fires what is due; None where nothing ever is."""
         if not self.schedules:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.authoring.streams import Stream, streams_of
 from penstock.errors import RefusedFile, UnknownName, UsageError
-from penstock.model.streams import Appended, Record
+from penstock.model.streams import Appended, Level, Record
 from penstock.runtime.courier import Courier
 from penstock.runtime.streams import Flusher
 from penstock.wiring.parts import Parts
@@ -65,7 +65,7 @@ class Streaming(Parts):
 
         found = {}
         for name, stream in self.streams.items():
-            found[name] = SqliteBuffer(self.store / "streams" / f"{name}.sqlite", stream.capacity, self.clock)
+            found[name] = SqliteBuffer(self._buffer_file(name), stream.capacity, self.clock)
             self._stack.callback(found[name].close)
         return found
 
@@ -79,8 +79,9 @@ class Streaming(Parts):
         """Who acts on firings; what it polls for a stream it puts there."""
         return Courier(replace(super().courier.route, send=self.pour))
 
-    def pour(self, stream: Stream, data: bytes, name: str) -> None:
-        """Append one JSON object to a stream, durably. Raises `RefusedFile` for anything else, `BufferFull`."""
+    def pour(self, stream: Stream, data: bytes, name: str) -> bool:
+        """Append one JSON object to a stream, durably; False where it is there already. Raises `RefusedFile` for
+        anything else, `BufferFull`."""
         try:
             text = data.decode()
             whole = isinstance(json.loads(text), dict)
@@ -90,7 +91,17 @@ class Streaming(Parts):
             what = f"what was polled for the stream {stream.name!r} is no JSON object"
             raise RefusedFile(what, fix="one object, in UTF-8")
         line = text.strip().replace("\r", " ").replace("\n", " ")
-        self.buffers[stream.name].submit([Record(line.encode(), name)]).result(WAIT_SECONDS)
+        return self.buffers[stream.name].submit([Record(line.encode(), name)]).result(WAIT_SECONDS).accepted > 0
+
+    def waiting(self, pipeline: str) -> tuple[Stream, Level] | None:
+        """What waits in the stream of a pipeline to become a file; None where there is none, or nothing ever came."""
+        trigger = self.pipeline(pipeline).trigger
+        if not isinstance(trigger, Stream) or not self._buffer_file(trigger.name).exists():
+            return None
+        return trigger, self.buffers[trigger.name].level()
+
+    def _buffer_file(self, stream: str) -> Path:
+        return self.store / "streams" / f"{stream}.sqlite"
 
     def writer(self, stream: str) -> Writer:
         """A writer of a stream. Raises `UnknownName`."""

@@ -1,4 +1,4 @@
-"""What `run` does for a pipeline that nobody delivers to: it fires by hand."""
+"""What `run` does for a pipeline that nobody delivers to: it fires by hand. A feed is polled, once."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ def time_of(text: str) -> datetime:
 
 
 def fire(project: Project, pipeline: str, options: Namespace, out: Output) -> Fired | None:
-    """Fetch, or look for, what nobody delivers; None where files are delivered, or were named."""
-    fires = bool(pipeline) and not options.files and project.fires(pipeline)
-    if not fires:
+    """Fetch, poll, or look for, what nobody delivers; None where files are delivered, or were named."""
+    polls = bool(pipeline) and project.polls(pipeline)
+    if polls and options.at:
+        raise UsageError(f"{pipeline} cannot be polled as if it were then", why="a feed shows its newest reading only")
+    # What is to be loaded again, or otherwise, is what has come already.
+    meant = not options.files and not (polls and (options.reload or options.hard is not None))
+    if not (meant and pipeline and (polls or project.fires(pipeline))):
         if options.at:
             raise UsageError("--at is the time of a firing", fix="penstock run PIPELINE --at 2024-03-01, without files")
         return None
@@ -38,13 +42,15 @@ def fire(project: Project, pipeline: str, options: Namespace, out: Output) -> Fi
 
 
 def tell(fired: Fired, out: Output, *, seconds: float) -> None:
-    """What a firing came to, where that is not a delivery."""
+    """What a firing came to, where no delivery says so."""
     error, pipeline = fired.firing.error, fired.firing.pipeline
     if error:
         out.fail(as_error(error))
         out.record({**finished([], pipeline, seconds=seconds), "state": RunState.FAILED.value, "errors": [dict(error)]})
     elif fired.firing.state is FiringState.UNCHANGED:
         out.say(f"  {out.mark('good')} nothing new since the last time")
+    elif not fired.firing.accepted:
+        out.say(f"  {out.mark('good')} polled: a new record")
 
 
 def exit_code(fired: Fired | None) -> int:

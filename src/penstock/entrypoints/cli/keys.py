@@ -98,6 +98,12 @@ def backfill(options: Namespace, out: Output) -> int:
         pipeline = one_of("pipeline", options.pipeline, project.pipelines)
         if pipeline in project.schedules and project.fires(pipeline):
             return past.backfill(project, pipeline, options, out)
+        if project.polls(pipeline):
+            raise UsageError(
+                f"the past of {pipeline} cannot be polled",
+                why="a feed shows its newest reading only",
+                fix="send records with ps.writer, or POST them",
+            )
         if pipeline not in project.derived:
             raise UsageError(
                 f"pipeline {pipeline!r} has no schedule, and waits for no table",

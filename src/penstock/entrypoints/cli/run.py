@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from penstock.model.slots import Generation, Kind, Standing
 
 if TYPE_CHECKING:
     from penstock.model.events import Event
+    from penstock.model.firings import Fired
     from penstock.wiring.local import Project
     from penstock.wiring.outcomes import Outcome
 
@@ -38,37 +40,65 @@ def arguments_run(parser: ArgumentParser) -> None:
     parser.add_argument("--at", metavar="TIME", type=firing.time_of, help="fire as if it were then: 2024-03-01T06:00")
 
 
+@dataclass(slots=True)
+class _Done:
+    """What a command was asked for, and what came of it."""
+
+    pipeline: str
+    fired: Fired | None = None
+    addresses: Sequence[str] = ()
+    outcomes: Sequence[Outcome] = ()
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether what was to be fetched or polled was not."""
+        return bool(firing.exit_code(self.fired))
+
+
 def run(options: Namespace, out: Output) -> int:
     """Run, and print what became of every row."""
     files = _files(options)
     with project_of(options) as project:
-        pipeline = one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else ""
-        began, known_before = time.monotonic(), _last_event(project)
-        with out.progress(pipeline or "run") as progress:
+        done = _Done(one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else "")
+        began, before = time.monotonic(), _last_event(project)
+        with out.progress(done.pipeline or "run") as progress:
             hear = listener(out, progress)
-            fired = firing.fire(project, pipeline, options, out)
-            addresses = [] if fired else _addresses(project, pipeline, files, options)
-            known = bool(addresses)
-            outcomes: Sequence[Outcome] = project.settle(fired.acceptances, hear) if fired else ()
-            if addresses:
-                outcomes = project.run(pipeline, addresses, reload=options.reload, hard=options.hard, listener=hear)
-            runs = runs_of(outcomes)
-            if not addresses:
-                # A firing finds nothing new where another one, which was killed, has taken it up: that waits, too.
-                known_runs = {run.id for run in runs}
-                runs += [run for run in project.work_until_idle(hear, pipeline) if run.id not in known_runs]
-        seconds = time.monotonic() - began
-        if fired:
-            firing.tell(fired, out, seconds=seconds)
-        elif not runs and not addresses:
-            _point_out(strays(project), out)
-        if known and not outcomes:
-            _tell_missing(project, pipeline, out)
-        if not firing.exit_code(fired):
-            for line in catalog.drift_lines(_events_since(project, known_before), out):
-                out.say(line)
-            tell(runs, pipeline, out, seconds=seconds, duplicates=duplicates_of(outcomes))
-    return account.exit_code(runs) or firing.exit_code(fired)
+            done.fired = firing.fire(project, done.pipeline, options, out)
+            done.addresses = [] if done.fired else _addresses(project, done.pipeline, files, options)
+            _work(project, done, options, hear)
+        _tell(project, done, out, seconds=time.monotonic() - began, before=before)
+    return account.exit_code(done.runs) or firing.exit_code(done.fired)
+
+
+def _work(project: Project, done: _Done, options: Namespace, hear: Callable[[str, Run], None]) -> None:
+    if done.fired:
+        done.outcomes = project.settle(done.fired.acceptances, hear)
+    elif done.addresses:
+        reload, hard = options.reload, options.hard
+        done.outcomes = project.run(done.pipeline, done.addresses, reload=reload, hard=hard, listener=hear)
+    done.runs = runs_of(done.outcomes)
+    if not done.addresses:
+        # A firing finds nothing new where another one, which was killed, has taken it up: that waits, too.
+        known = {run.id for run in done.runs}
+        done.runs += [run for run in project.work_until_idle(hear, done.pipeline) if run.id not in known]
+
+
+def _tell(project: Project, done: _Done, out: Output, *, seconds: float, before: int | None) -> None:
+    """The account. What was polled and came to nothing has the last word."""
+    if done.fired and not done.failed:
+        firing.tell(done.fired, out, seconds=seconds)
+    elif not (done.fired or done.runs or done.addresses):
+        _point_out(strays(project), out)
+    if done.addresses and not done.outcomes:
+        _tell_missing(project, done.pipeline, out)
+    for line in catalog.drift_lines(_events_since(project, before), out):
+        out.say(line)
+    if done.runs or not done.failed:
+        speaks = "" if done.failed else done.pipeline
+        tell(done.runs, speaks, out, seconds=seconds, duplicates=duplicates_of(done.outcomes))
+    if done.fired and done.failed:
+        firing.tell(done.fired, out, seconds=seconds)
 
 
 def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]], options: Namespace) -> list[str]:

@@ -49,7 +49,7 @@ def facts(item: Planned) -> dict[str, Any]:
     last, schedule = item.last, item.schedule
     return {
         "pipeline": item.pipeline,
-        "schedule": schedule.cron or f"every {schedule.period}",
+        "schedule": schedule.cron or schedule.text,
         "tz": schedule.tz,
         "enabled": item.enabled,
         "missed_policy": schedule.missed.value,

@@ -10,7 +10,7 @@ import pytest
 
 from penstock.errors import ClaimLost, SourceUnavailable, UnknownName
 from penstock.ledger.port import Ledger
-from penstock.model.firings import BY_HAND, Firing, FiringState, Pulled, Timetable
+from penstock.model.firings import BY_HAND, POURED, Firing, FiringState, Pulled, Timetable
 from penstock.model.slots import Delivery
 from penstock.testing.clerk import LEASE, NOW, PIPELINE, POLICY, Clerk, content, slot
 
@@ -245,6 +245,13 @@ class FiringContract:
         fired = keeper.ledger.fired(item.id, item.epoch, NOW, [], told={"source": "not modified"})
         assert fired.firing.state is FiringState.UNCHANGED
         assert keeper.ledger.events()[-1].data["sources"] == {"source": "not modified"}
+
+    def test_news_may_be_such_that_no_delivery_speaks_of(self, keeper: Keeper) -> None:
+        keeper.fire(1)
+        item = keeper.claim()
+        assert item is not None
+        fired = keeper.ledger.fired(item.id, item.epoch, NOW, [], told={"source": POURED})
+        assert (fired.firing.state, fired.firing.accepted) == (FiringState.DONE, ())
 
     def test_what_was_fetched_is_known_from_then_on(self, keeper: Keeper) -> None:
         keeper.fire(1)
