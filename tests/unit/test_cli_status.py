@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from penstock.entrypoints.cli import status
+from penstock.entrypoints.cli import logs, status
 from penstock.entrypoints.cli.output import Output
 from penstock.ledger.port import RetryPolicy
 from penstock.model.fates import Fates
@@ -140,8 +140,8 @@ def test_how_long_ago(seconds, text):
 
 def shown(*, as_json: bool) -> list[str]:
     out = Output(json=as_json, stdout=io.StringIO())
-    for event in status.events_after(Story().deliver().end().ledger, 0):
-        status.show(event, out)
+    for event in logs.events_after(Story().deliver().end().ledger, 0):
+        logs.show(event, out)
     return out.stdout.getvalue().splitlines()
 
 
@@ -159,8 +159,8 @@ def test_events_keep_their_facts_as_json():
 
 @pytest.mark.parametrize(("about", "count"), [("", 7), ("cafe", 7), ("landing/leeds.csv", 2), ("other", 0)])
 def test_events_are_chosen_by_what_they_are_about(about, count):
-    events = list(status.events_after(Story().deliver().end().ledger, 0))
-    assert sum(status.concerns(event, about) for event in events) == count
+    events = list(logs.events_after(Story().deliver().end().ledger, 0))
+    assert sum(logs.concerns(event, about) for event in events) == count
 
 
 @pytest.mark.parametrize("deliveries", range(10))
@@ -168,14 +168,14 @@ def test_the_last_event_is_found(deliveries):
     story = Story()
     for number in range(deliveries):
         story.deliver(str(number))
-    assert status.last_sequence(story.ledger) == len(list(status.events_after(story.ledger, 0)))
+    assert logs.last_sequence(story.ledger) == len(list(logs.events_after(story.ledger, 0)))
 
 
 @pytest.mark.parametrize(("most", "sequences"), [(0, [1, 2, 3, 4, 5]), (2, [4, 5]), (9, [1, 2, 3, 4, 5])])
 def test_the_last_events_are_read_from_the_end(monkeypatch, most, sequences):
-    monkeypatch.setattr(status, "PAGE", 2)
+    monkeypatch.setattr(logs, "PAGE", 2)
     ledger = MemoryLedger()
     for number in range(5):
         ledger.accept([Delivery(Slot("cafe", f"landing/{number}.csv"), content=Content("a" * 64, 1))], NOW)
-    assert [event.sequence for event in status.events_before(ledger, 5, "cafe", most)] == sequences
-    assert status.events_before(ledger, 5, "other", most) == []
+    assert [event.sequence for event in logs.events_before(ledger, 5, "cafe", most)] == sequences
+    assert logs.events_before(ledger, 5, "other", most) == []

@@ -102,7 +102,7 @@ VERBS = {
     ),
     "logs": Verb(
         "Look",
-        "status",
+        "logs",
         "what happened, in order: of everything, a pipeline or a run",
         ("penstock logs", "penstock logs cafe-7", "penstock logs cafe --follow"),
     ),

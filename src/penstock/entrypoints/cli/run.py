@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from penstock.entrypoints.cli import account, catalog, firing, status
+from penstock.entrypoints.cli import account, catalog, firing, logs
 from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output, Progress
 from penstock.errors import UsageError
@@ -120,11 +120,11 @@ def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]
 def _last_event(project: Project) -> int | None:
     """After which of the ledger's events this command's come; None where nobody asks for the catalog."""
     surveyed = any(pipeline.catalog for pipeline in project.pipelines.values())
-    return status.last_sequence(project.ledger) if surveyed else None
+    return logs.last_sequence(project.ledger) if surveyed else None
 
 
 def _events_since(project: Project, sequence: int | None) -> Iterator[Event]:
-    return iter(()) if sequence is None else status.events_after(project.ledger, sequence)
+    return iter(()) if sequence is None else logs.events_after(project.ledger, sequence)
 
 
 def _tell_missing(project: Project, pipeline: str, out: Output) -> None:

@@ -13,9 +13,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from penstock.entrypoints.api.project import paths, web
+from penstock.entrypoints.cli.logs import events_after, last_sequence, show
 from penstock.entrypoints.cli.lookup import folder_of, project_of
 from penstock.entrypoints.cli.output import Output
-from penstock.entrypoints.cli.status import events_after, last_sequence, show
 from penstock.errors import PenstockError
 from penstock.wiring.repeating import repeated
 
