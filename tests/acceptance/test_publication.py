@@ -118,6 +118,44 @@ def test_the_version_before_can_be_brought_back_and_let_go(taxis, capsys):
     assert days(taxis, capsys) == [20, 45]
 
 
+def standing(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    capsys.readouterr()
+    assert penstock(folder, "status") == 0
+    return {line["pipeline"]: line["version"] for line in map(json.loads, capsys.readouterr().out.splitlines())}
+
+
+def test_status_says_which_version_readers_see(taxis, capsys):
+    assert standing(taxis, capsys)["production"] == {"published": 1, "newest": 1}
+    batch(taxis, 2, 9, 25)
+    penstock(taxis, "run")
+    penstock(taxis, "publish", "production", "1")
+    assert standing(taxis, capsys)["production"] == {"published": 1, "newest": 2}
+    assert main(["status", "--project", str(taxis)]) == 0
+    said = capsys.readouterr().out
+    assert "readers see version 1 of its tables, not the newest, 2 (penstock publish production newest)" in said
+
+
+def test_status_of_what_was_never_published_opens_no_destination(tmp_path, capsys):
+    create(tmp_path / "taxis", "minimal")
+    text = WORKFLOW.replace(
+        '"readings")\n', '"readings")\nreadings.load("source", to=ps.postgres("nowhere"), table="too")\n'
+    )
+    (tmp_path / "taxis/pipelines/sales.py").write_text(text)
+    assert standing(tmp_path / "taxis", capsys) == {"readings": None, "production": None}
+
+
+@pytest.mark.parametrize(("keep", "numbers"), [("1", [4]), ("2", [3, 4])])
+def test_so_many_versions_are_kept_as_the_settings_say(taxis, capsys, monkeypatch, keep, numbers):
+    monkeypatch.setenv("PENSTOCK_VERSIONS_KEEP", keep)
+    monkeypatch.setenv("PENSTOCK_VERSIONS_KEEP_SECONDS", "0.001")
+    for free in (21, 22, 23):
+        batch(taxis, 2, 9, free)
+        assert penstock(taxis, "run") == 0
+    capsys.readouterr()
+    assert penstock(taxis, "publish", "production") == 0
+    assert [json.loads(line)["number"] for line in capsys.readouterr().out.splitlines()] == numbers
+
+
 def test_sql_sees_all_of_it(taxis, capsys):
     found = query(taxis, capsys, "--tables")
     assert {(item["table"], item["rows"]) for item in found} == {

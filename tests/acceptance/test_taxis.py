@@ -173,6 +173,18 @@ def test_a_feed_has_no_past(tmp_path, capsys, words):
     assert "a feed shows its newest reading only" in capsys.readouterr().err
 
 
+def test_status_says_what_waits_in_the_stream(tmp_path, capsys):
+    folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
+    assert main(["status", "taxis", "--project", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stream"] is None
+    with open_project(folder) as project:
+        project.writer("taxis").write(MADE["geojson"](*generated()[0]))
+    assert main(["status", "taxis", "--project", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stream"]["records"] == 1
+    assert main(["status", "taxis", "--project", str(folder)]) == 0
+    assert "1 record in the stream" in capsys.readouterr().out
+
+
 def test_what_has_come_is_loaded_again_without_a_poll(tmp_path, capsys):
     folder = make(tmp_path / "taxis", "http://127.0.0.1:9/")
     with open_project(folder) as project:

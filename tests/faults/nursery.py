@@ -22,7 +22,7 @@ import psycopg  # noqa: F401
 from tests.faults.acts import ACTS
 
 import penstock.adapters.duckdb.engine
-import penstock.adapters.lake
+import penstock.adapters.lake.destination
 import penstock.adapters.postgres
 import penstock.adapters.sqlite
 import penstock.compile.plan  # noqa: F401

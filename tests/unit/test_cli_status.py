@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from penstock.ledger.port import RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.runs import Result, Run
 from penstock.model.slots import Content, Delivery, Slot, Standing
+from penstock.model.streams import Level
 from penstock.testing.memory import MemoryLedger
 
 NOW = datetime(2024, 3, 4, 9, tzinfo=UTC)
@@ -125,6 +127,13 @@ def test_the_facts_name_retries_and_what_waits():
     (retry,) = status.facts(status.health(story.ledger, "cafe"), NOW)["retries"]
     assert (retry["run"], retry["attempt"], retry["code"]) == ("cafe-1", 1, "E302")
     assert retry["retry_at"] > NOW
+
+
+def test_records_of_a_stream_are_late_when_their_file_is():
+    item = replace(status.health(Story().ledger, "cafe"), stream=Level(3, 90, NOW), file_due=NOW)
+    assert [item.late(NOW + timedelta(minutes=minutes)) for minutes in (4, 6)] == [False, True]
+    (line,) = status._late(item, NOW + timedelta(minutes=6))
+    assert line == "late: the stream's records should be a file since 6 min (penstock serve works)"
 
 
 def test_every_state_has_its_place():

@@ -30,6 +30,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """Which versions of tables are kept, so that readers go on and people can go back."""
+
+    keep: int = 3
+    """So many of the newest."""
+    keep_seconds: float = 3600.0
+    """And those that were replaced less than so long ago."""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """Where the web server of `serve` listens, and what it lets in."""
 
@@ -90,6 +100,7 @@ class Settings:
     lease_seconds: float = 60.0
     retry: Retry = Retry()
     limits: Limits = Limits()
+    versions: Retention = Retention()
     server: Server = Server()
     destinations: Mapping[str, Place] = field(default_factory=dict)
     notify: Mapping[str, Announcement] = field(default_factory=dict)

@@ -63,6 +63,11 @@ class Parts:
         return self.settings.folder / self.settings.zones
 
     @property
+    def curated(self) -> Path:
+        """Where the lake is."""
+        return self.zones_folder / "curated"
+
+    @property
     def store(self) -> Path:
         return self.settings.folder / self.settings.store
 
@@ -149,7 +154,9 @@ class Parts:
         if target.kind == "lake":
             from penstock.adapters.lake import Lake
 
-            lake = Lake(self.zones_folder / "curated", scratch=self.scratch)
+            kept = self.settings.versions
+            grace = timedelta(seconds=kept.keep_seconds)
+            lake = Lake(self.curated, scratch=self.scratch, grace=grace, keep=kept.keep)
             self._stack.callback(lake.close)
             return lake
         from penstock.adapters.postgres import Postgres

@@ -15,7 +15,7 @@ from typing import Any
 from penstock.adapters.secrets import PREFIX, Secrets, dotenv
 from penstock.authoring.notices import WORDS
 from penstock.errors import SettingsError, UsageError, nearest
-from penstock.model.settings import LOCAL, Announcement, Limits, Place, Retry, Server, Settings
+from penstock.model.settings import LOCAL, Announcement, Limits, Place, Retention, Retry, Server, Settings
 
 TABLE = "tool.penstock"
 VARIABLE = "PENSTOCK_"
@@ -115,6 +115,8 @@ KINDS: dict[str, Kind] = {
     "limits.batch_bytes": size,
     "limits.expanded_bytes": size,
     "limits.expansion": count(1),
+    "versions.keep": count(1),
+    "versions.keep_seconds": seconds,
     "server.host": text,
     "server.port": count(0),
     "server.names": text,
@@ -192,7 +194,7 @@ def open_secrets(settings: Settings, variables: Mapping[str, str] | None = None)
 
 def defaults() -> dict[str, Any]:
     """Every setting's default by its dotted name, as the record has it."""
-    nested = {"retry": Retry(), "limits": Limits(), "server": Server()}
+    nested = {"retry": Retry(), "limits": Limits(), "versions": Retention(), "server": Server()}
     plain = Settings(folder=Path())
     return {key: getattr(nested.get(key.partition(".")[0], plain), key.rpartition(".")[2]) for key in KINDS}
 
@@ -313,6 +315,7 @@ def _record(folder: Path, environment: str, values: dict[str, Any], origins: dic
         zones=folder / zones,
         retry=Retry(**_below("retry", values)),
         limits=Limits(**_below("limits", values)),
+        versions=Retention(**_below("versions", values)),
         server=Server(**_below("server", values)),
         destinations={name: Place(**found) for name, found in _each("destinations", values)},
         notify={name: Announcement(**found) for name, found in _each("notify", values)},

@@ -94,7 +94,7 @@ class Streaming(Parts):
         return self.buffers[stream.name].submit([Record(line.encode(), name)]).result(WAIT_SECONDS).accepted > 0
 
     def waiting(self, pipeline: str) -> tuple[Stream, Level] | None:
-        """What waits in the stream of a pipeline to become a file; None where there is none, or nothing ever came."""
+        """A pipeline's stream, and what waits in it for a file; None where there is none, or nothing ever came."""
         trigger = self.pipeline(pipeline).trigger
         if not isinstance(trigger, Stream) or not self._buffer_file(trigger.name).exists():
             return None

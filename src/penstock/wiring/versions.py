@@ -46,6 +46,12 @@ class Versions(Parts):
         found = {name: lake.brought_back(name) for name, lake in self.lakes.items()}
         return {name: number for name, number in found.items() if number}
 
+    def shown(self, pipeline: str) -> tuple[int, int]:
+        """The numbers of the version that readers see and of the newest; 0 where the lake has none. Opens nothing."""
+        from penstock.adapters.lake.snapshots import Ground
+
+        return Ground(self.curated).ends(pipeline)
+
     def show(self, pipeline: str, version: int = 0, *, by: str) -> int:
         """Publish an older version of a pipeline's tables in place of the newest, or (0) the newest again.
 

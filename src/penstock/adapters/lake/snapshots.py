@@ -166,11 +166,15 @@ class Ground:
 
     def brought_back(self, pipeline: str) -> int:
         """The older version that is published in place of the newest, or 0."""
+        published, newest = self.ends(pipeline)
+        return published if published != newest else 0
+
+    def ends(self, pipeline: str) -> tuple[int, int]:
+        """The numbers of the published version and of the newest; 0 where there is none."""
         home = self.home(pipeline)
-        with suppress(FileNotFoundError):
-            newest, number = (home / NEWEST).readlink().name, (home / CURRENT).readlink().name
-            return int(number) if number != newest else 0
-        return 0
+        newest = _leads_to(home / NEWEST)  # first: until it is there, all that is published is the newest
+        published = _leads_to(home / CURRENT)
+        return published, newest or published
 
     def show(self, pipeline: str, number: int) -> None:
         """Publish a version that is kept; with the newest, every later one is published again as it comes.
@@ -298,6 +302,12 @@ def persist(path: Path | str, sync: Callable[[int], None] = os.fsync) -> None:
         sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _leads_to(link: Path) -> int:
+    with suppress(FileNotFoundError):
+        return int(link.readlink().name)
+    return 0
 
 
 def _dropped(link: Path) -> None:

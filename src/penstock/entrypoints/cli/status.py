@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from penstock.model.firings import Firing, FiringState
 from penstock.model.messages import MessageState
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
+from penstock.model.streams import Level
 from penstock.wiring.names import is_gone
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ class Health:
     running: tuple[Job, ...] = ()
     firing: Firing | None = None
     """The last one, where a pipeline is due by itself or pulls."""
+    stream: Level | None = None
+    """What waits in its stream."""
+    file_due: datetime | None = None
+    """When that becomes a file."""
+    version: tuple[int, int] = (0, 0)
+    """The version of its tables that readers see, and the newest; 0 where the lake has none."""
 
     @property
     def well(self) -> bool:
@@ -62,7 +69,7 @@ class Health:
 
     def late(self, now: datetime) -> bool:
         """Whether anything could have been worked on for a while, and nobody has."""
-        moments = [self.since, *(run.retry_at for run in self.retries)]
+        moments = [self.since, self.file_due, *(run.retry_at for run in self.retries)]
         return any(moment is not None and now - moment > LATE for moment in moments)
 
 
@@ -87,7 +94,7 @@ def status(options: Namespace, out: Output) -> int:
 
             show_keys(project, [name for name in names if name in project.conditions], out)
             return 0
-        found = sorted((health(project.ledger, name) for name in names), key=lambda item: ORDER.index(item.state))
+        found = sorted((_health(project, name) for name in names), key=lambda item: ORDER.index(item.state))
         now = project.clock()
         for item in found:
             out.record(facts(item, now))
@@ -96,6 +103,16 @@ def status(options: Namespace, out: Output) -> int:
             _show_items(project, name, out, wanted=options.items)
         _print_unsent(project.ledger, out)
     return 1 if options.check and not all(item.well and not item.late(now) for item in found) else 0
+
+
+def _health(project: Project, pipeline: str) -> Health:
+    """As the ledger has it, and what the ledger does not know: the stream, and the version that readers see."""
+    item = replace(health(project.ledger, pipeline), version=project.shown(pipeline))
+    found = project.waiting(pipeline)
+    stream, level = found or (None, Level())
+    if stream is None or level.oldest is None:
+        return item
+    return replace(item, stream=level, file_due=level.oldest + timedelta(seconds=stream.size.seconds))
 
 
 def health(ledger: Ledger, pipeline: str, gone: Callable[[str], bool] = is_gone) -> Health:
@@ -129,6 +146,8 @@ def facts(item: Health, now: datetime) -> dict[str, Any]:
         "waiting": item.waiting,
         "waiting_since": item.since,
         "late": item.late(now),
+        "stream": _stream_facts(item.stream),
+        "version": {"published": item.version[0], "newest": item.version[1]} if item.version[0] else None,
         "retries": [
             {"run": run.id, "retry_at": run.retry_at, "attempt": run.attempt, **(run.error or {})}
             for run in item.retries
@@ -144,6 +163,10 @@ def facts(item: Health, now: datetime) -> dict[str, Any]:
         "running": [job.as_dict() for job in item.running],
         "firing": _firing_facts(item.firing),
     }
+
+
+def _stream_facts(level: Level | None) -> dict[str, Any] | None:
+    return {"records": level.rows, "bytes": level.bytes, "since": level.oldest} if level else None
 
 
 def _firing_facts(firing: Firing | None) -> dict[str, Any] | None:
@@ -216,7 +239,8 @@ def _print(project: Project, found: Sequence[Health], now: datetime, out: Output
         last = f"run {item.last.id}, {ago(item.last.finished_at or item.last.created_at, now)}" if item.last else ""
         waiting = f"{item.waiting:,} waiting" if item.waiting else ""
         rows = account.fates(item.last.fates) if item.last and item.last.state.final else ""
-        parts = [text for text in (item.state, last, rows, waiting) if text]
+        stream = f"{_records(item.stream.rows)} in the stream" if item.stream else ""
+        parts = [text for text in (item.state, last, rows, waiting, stream) if text]
         out.say(f"  {out.mark(marks.get(item.state, 'open'))} {item.pipeline:<20} {' · '.join(parts)}")
         for line in _late(item, now):
             out.say(f"      {line}")
@@ -229,7 +253,13 @@ def _print(project: Project, found: Sequence[Health], now: datetime, out: Output
 
 
 def _more(item: Health, now: datetime) -> Iterator[str]:
-    """A fetch that failed, and what is running."""
+    """An older version that readers see, a fetch that failed, and what is running."""
+    published, newest = item.version
+    if published != newest:
+        yield (
+            f"readers see version {published} of its tables, not the newest, {newest}"
+            f" (penstock publish {item.pipeline} newest)"
+        )
     if item.firing and (item.firing.error or item.firing.held_until):
         yield _firing_line(item.firing, now)
     for job in item.running:
@@ -244,6 +274,10 @@ def _firing_line(item: Firing, now: datetime) -> str:
     when = f" · again in {lasting(item.moment - now)}" if waits and item.moment else ""
     asked = ", as its source asks" if when and item.moment == item.held_until else ""
     return f"firing {item.id}  {item.state}{what}{when}{asked}"
+
+
+def _records(number: int) -> str:
+    return f"{number:,} record{'' if number == 1 else 's'}"
 
 
 def _show_items(project: Project, name: str, out: Output, *, wanted: bool) -> None:
@@ -295,6 +329,8 @@ def _late(item: Health, now: datetime) -> Iterator[str]:
     """What is not loaded yet although it was accepted: since when, and when it is tried again."""
     if item.since and now - item.since > LATE:
         yield f"late: the oldest delivery has waited for {lasting(now - item.since)} (penstock serve works)"
+    if item.file_due and now - item.file_due > LATE:
+        yield f"late: the stream's records should be a file since {lasting(now - item.file_due)} (penstock serve works)"
     for run in item.retries:
         due = run.retry_at or now
         when = f"due since {lasting(now - due)}" if now - due > LATE else f"again in {lasting(due - now)}"
