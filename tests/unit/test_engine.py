@@ -317,6 +317,15 @@ def test_wide_steps_see_the_whole_delivery(tmp_path, chunk):
     ]
 
 
+def test_sums_keep_all_their_digits(tmp_path):
+    shop = pipeline()
+    shop.sql("totals", "SELECT name, sum(id * 9007199254740993) AS total FROM source GROUP BY name")
+    shop.load("totals", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    bench.prepare(a__csv="1,tea,1\n")
+    assert bench.rows("totals", "name, total") == [("tea", 9007199254740993)]
+
+
 def test_dropped_columns_and_clear_values_are_nowhere(tmp_path):
     shop = pipeline(privacy={"name": ps.tokenize()})
     shop.checks("source", 'ColumnValues "price" >= 0')

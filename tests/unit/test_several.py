@@ -201,23 +201,31 @@ def test_a_join_of_unknown_inputs_is_found_at_import():
 # --- what others read --------------------------------------------------------------------------------------------
 
 
-def digests(tmp_path, folder, **files):
+def digests(tmp_path, folder, query="", **files):
     """Of one pipeline's table, by file."""
     pipeline = ps.Pipeline(
         "shop", trigger=ps.upload("landing/{name}.csv"), source=ps.csv(columns={"r": "INTEGER", "s": "INTEGER"})
     )
-    pipeline.load("source", to=ps.lake())
+    if query:
+        pipeline.sql("made", query)
+    table = "made" if query else "source"
+    pipeline.load(table, to=ps.lake())
     (tmp_path / folder).mkdir()
     bench = Bench(tmp_path / folder, pipeline)
-    bench.plan = bench.plan.watching(frozenset({"source"}))
-    return [result.digests["source"] for result in bench.prepare(**files)]
+    bench.plan = bench.plan.watching(frozenset({table}))
+    return [result.digests[table] for result in bench.prepare(**files)]
 
 
-def test_equal_rows_have_an_equal_digest_alone_and_among_others(tmp_path):
+@pytest.mark.parametrize(
+    "query",
+    ["", "SELECT r, [r, s] AS both FROM source", "SELECT sum(r) AS r, list(s ORDER BY s) AS s FROM source GROUP BY r"],
+    ids=["read", "row-wise", "wide"],
+)
+def test_equal_rows_have_an_equal_digest_alone_and_among_others(tmp_path, query):
     one = "r,s\n1,2\n3,4\n"
-    (alone,) = digests(tmp_path, "alone", a__csv=one)
+    (alone,) = digests(tmp_path, "alone", query, a__csv=one)
     again, turned, other, empty = digests(
-        tmp_path, "many", a__csv=one, b__csv="r,s\n3,4\n1,2\n", c__csv="r,s\n1,2\n3,5\n", d__csv="r,s\n"
+        tmp_path, "many", query, a__csv=one, b__csv="r,s\n3,4\n1,2\n", c__csv="r,s\n1,2\n3,5\n", d__csv="r,s\n"
     )
     assert alone == again == turned
     assert len({alone, other, empty}) == 3

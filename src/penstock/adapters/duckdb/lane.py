@@ -173,7 +173,8 @@ class Lane:
         name, spec = table.spec.name, table.spec
         out = f"chunk.{quote_identifier(words(name))}" if table.key else "chunk._out"
         if not table.key:
-            self.session.run(f"CREATE OR REPLACE TABLE {out} AS {table.sql}", where=f"table {name}")
+            _, stored = self.staging.stored(table.sql)
+            self.session.run(f"CREATE OR REPLACE TABLE {out} AS {stored}", where=f"table {name}")
         row = quote_identifier(ROW if spec.shared else spec.row)
         for ordinal, count, checksum, low, high in self.session.rows(
             f"SELECT {SLOT}, count(*), sum({row}::HUGEINT), min({row}), max({row}) FROM {out} GROUP BY 1"

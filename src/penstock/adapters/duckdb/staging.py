@@ -53,8 +53,9 @@ class Staging:
 
     def add(self, table: str, sql: str) -> int:
         """Append the rows of a query to a table's files; returns how many."""
-        part = self._part(table, self._describe(sql))
-        statement = f"COPY ({_flat(part.columns, sql)}) TO {quote_literal(str(part.path))} {self._format}"
+        columns, stored = self.stored(sql)
+        part = self._part(table, columns)
+        statement = f"COPY ({stored}) TO {quote_literal(str(part.path))} {self._format}"
         rows = self.session.number(statement, where=f"table {table}")
         point("prepare.staged")
         self.tables[table].append(replace(part, rows=rows))
@@ -131,9 +132,12 @@ class Staging:
         number = next(self._numbers)
         return _Part(number, self.folder / table / f"part-{number:05d}.parquet", columns, place=self.place)
 
-    def _describe(self, sql: str) -> tuple[tuple[str, str], ...]:
-        described = self.session.rows(f"DESCRIBE {sql}")
-        return tuple((row[0], canonical(row[1])) for row in described)
+    def stored(self, sql: str) -> tuple[tuple[tuple[str, str], ...], str]:
+        """The columns of a query in their canonical types, and the query that gives them so."""
+        described = [(row[0], row[1]) for row in self.session.rows(f"DESCRIBE {sql}")]
+        casts = [f"{_stored_as(name, kind)} AS {quote_identifier(name)}" for name, kind in described if _stored_as(name, kind)]
+        columns = tuple((name, canonical(kind)) for name, kind in described)
+        return columns, f"SELECT * REPLACE ({', '.join(casts)}) FROM ({sql})" if casts else sql
 
 
 def _united(
@@ -154,13 +158,13 @@ def _united(
     return tuple((name, kind) for name, kind in united if kind is not None)
 
 
-def _flat(columns: tuple[tuple[str, str], ...], sql: str) -> str:
-    """The query with lists and structs as JSON text, which every destination stores exactly."""
-    nested = [name for name, kind in columns if kind == _NESTED]
-    if not nested:
-        return sql
-    replaced = ", ".join(f"to_json({quote_identifier(n)})::VARCHAR AS {quote_identifier(n)}" for n in nested)
-    return f"SELECT * REPLACE ({replaced}) FROM ({sql})"
+def _stored_as(name: str, kind: str) -> str:
+    """How a column is stored that is not of a canonical type: lists and structs as JSON text, which every destination
+    keeps exactly, and whole numbers of 128 bits as decimals, for Parquet would round them. Empty for all others."""
+    stored = canonical(kind)
+    if stored == _NESTED:
+        return f"to_json({quote_identifier(name)})::VARCHAR"
+    return f"CAST({quote_identifier(name)} AS {stored})" if stored != kind else ""
 
 
 def make_empty(folder: Path) -> None:
