@@ -24,12 +24,11 @@ from penstock.adapters.duckdb.whole import (
     late_relations,
     rejects_late,
     slot_rules,
-    wide_steps,
 )
+from penstock.adapters.duckdb.wide import Wide
 from penstock.adapters.files.dialect import Limits
 from penstock.adapters.scratch import Scratch
 from penstock.compile.boundaries import before, behind
-from penstock.compile.masks import Masks
 from penstock.compile.plan import GOOD
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, Suspended
@@ -194,7 +193,7 @@ class Preparing:
         self._stop_and_suspend(tallies, self._chunk_sources(GOOD))
         self.lane.separate(tallies)
         self.lane.stage(tallies, chunked=True)
-        self.wide(tallies, self._chunk_sources(GOOD))
+        Wide(self.lane).run(list(tallies.values()), self._chunk_sources(GOOD))
         self.session.run("DELETE FROM main._late")
 
     def _long(self, batch: Batch, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
@@ -209,7 +208,7 @@ class Preparing:
         if not all(tally.good for tally in tallies.values()):
             self.staging.rollback(start)
             return
-        self.wide(tallies, good.sources())
+        Wide(self.lane).run(list(tallies.values()), good.sources())
         good.clear()
         self.session.run("DELETE FROM main._late")
 
@@ -295,45 +294,6 @@ class Preparing:
             )
             combined = f"SELECT * EXCLUDE ({SLOT}) FROM ({table.combine})"
             tally.rows[table.spec.name] = self.staging.replace(table.spec.name, combined, since=start)
-
-    def wide(self, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
-        """Slot-level steps, checks and tables, delivery by delivery."""
-        if all(step.chunked for step in self.plan.steps):
-            return
-        for tally in tallies.values():
-            if not tally.good:
-                continue
-            wide_steps(self.session, self.plan, sources, tally)
-            mine = {tally.ordinal: tally}
-            self._judge_wide_rows(tally)
-            rules = slot_rules(self.plan, chunked=False)
-            judge_slots(
-                self.session, rules, {s.relation: f"chunk.{quote_identifier(GOOD + s.relation)}" for s in rules}, mine
-            )
-            if tally.good:
-                self.lane.stage(mine, chunked=False)
-
-    def _judge_wide_rows(self, tally: Tally) -> None:
-        """Rules about the rows of wide steps: `warn` counts, `stop` keeps the delivery out."""
-        for relation, tests in self.relations.masks.items():
-            if self.plan.chunked(relation):
-                continue
-            for severity in ("warn", "stop"):
-                for text, count in self._failures(tests, f"chunk.{quote_identifier(GOOD + relation)}", severity):
-                    if severity == "warn":
-                        tally.warnings[text] += count
-                    else:
-                        error = CheckStopped(f"{count} rows of step {relation!r} fail {text}", fix="nothing was loaded")
-                        tally.end(Standing.STOPPED, error)
-
-    def _failures(self, tests: Masks, relation: str, severity: str) -> list[tuple[str, int]]:
-        """(text, rows) of the rules of one severity that rows of a relation fail."""
-        counts = tests.counts(severity)
-        if not counts:
-            return []
-        sums = ", ".join(aggregate for _, aggregate in counts)
-        (found,) = self.session.rows(f"SELECT {sums} FROM (SELECT {tests.faults} FROM {relation})")
-        return [(text, count) for (text, _), count in zip(counts, found, strict=True) if count]
 
     def _chunk_sources(self, prefix: str) -> dict[str, str]:
         names = (self.plan.relation, *(step.name for step in self.plan.steps if step.chunked))

@@ -176,6 +176,8 @@ class Lane:
             _, stored = self.staging.stored(table.sql)
             self.session.run(f"CREATE OR REPLACE TABLE {out} AS {stored}", where=f"table {name}")
         row = quote_identifier(ROW if spec.shared else spec.row)
+        for tally in tallies.values():
+            tally.rows[name] += 0
         for ordinal, count, checksum, low, high in self.session.rows(
             f"SELECT {SLOT}, count(*), sum({row}::HUGEINT), min({row}), max({row}) FROM {out} GROUP BY 1"
         ):

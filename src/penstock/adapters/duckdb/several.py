@@ -20,6 +20,7 @@ from penstock.adapters.duckdb.parts import EmptyPart, Part
 from penstock.adapters.duckdb.session import Resources
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import Spill, find_late, late_relations, rejects_late
+from penstock.adapters.duckdb.wide import Wide
 from penstock.adapters.files.landing import FolderLanding
 from penstock.authoring.sources import ColumnType
 from penstock.compile.plan import Plan
@@ -125,7 +126,7 @@ class Several:
             if not share.tally.good:
                 tally.standing, tally.error = share.tally.standing, share.tally.error
                 return
-        self.whole.wide({tally.ordinal: tally}, self._together(tally, shares))
+        Wide(self.whole.lane).run([tally], self._together(tally, shares))
 
     def _look(self, shares: list[_Share]) -> None:
         """Find the rows that only whole inputs can reject, in a pass of their own."""

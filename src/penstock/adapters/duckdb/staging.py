@@ -135,9 +135,10 @@ class Staging:
     def stored(self, sql: str) -> tuple[tuple[tuple[str, str], ...], str]:
         """The columns of a query in their canonical types, and the query that gives them so."""
         described = [(row[0], row[1]) for row in self.session.rows(f"DESCRIBE {sql}")]
-        casts = [f"{_stored_as(name, kind)} AS {quote_identifier(name)}" for name, kind in described if _stored_as(name, kind)]
         columns = tuple((name, canonical(kind)) for name, kind in described)
-        return columns, f"SELECT * REPLACE ({', '.join(casts)}) FROM ({sql})" if casts else sql
+        casts = {name: cast for name, kind in described if (cast := _stored_as(name, kind))}
+        listed = ", ".join(f"{cast} AS {quote_identifier(name)}" for name, cast in casts.items())
+        return columns, f"SELECT * REPLACE ({listed}) FROM ({sql})" if casts else sql
 
 
 def _united(

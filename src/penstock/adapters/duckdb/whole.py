@@ -1,4 +1,4 @@
-"""Work that sees a whole delivery: uniqueness, aggregates, deduplication, wide steps."""
+"""Work that sees a whole delivery: uniqueness, aggregates, deduplication."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
 from penstock.authoring.rules import CheckSpec
 from penstock.compile.checks import failing_rows_query
 from penstock.compile.measures import Verdict, judge, measures_query
-from penstock.compile.plan import GOOD, Plan
+from penstock.compile.plan import Plan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped
 from penstock.model.rows import ROW, SLOT
@@ -117,28 +116,3 @@ def _failing(session: Session, spec: CheckSpec, relation: str, tallies: Mapping[
     found = {row[0]: row[1:] for row in cursor.fetchall()}
     verdicts = {ordinal: judge(spec.rule, found.get(ordinal, nothing)) for ordinal in tallies}
     return {ordinal: verdict for ordinal, verdict in verdicts.items() if not verdict.passed}
-
-
-def wide_steps(session: Session, plan: Plan, sources: Mapping[str, str], tally: Tally) -> None:
-    """Run the slot-level steps of one delivery in the schema `slot`, and define their `_good_` views."""
-    session.run("SET search_path = 'slot'")
-    try:
-        for name, origin in sources.items():
-            session.run(
-                f"CREATE OR REPLACE VIEW slot.{quote_identifier(name)} AS SELECT * EXCLUDE ({ROW}, {SLOT}) "
-                f"FROM {origin} WHERE {SLOT} = {tally.ordinal}"
-            )
-        for step in plan.steps:
-            if step.chunked:
-                continue
-            name = quote_identifier(step.name)
-            if step.function is not None:
-                call_step(session, step, step.function, f"slot.{name}", hidden=True)
-            else:
-                session.run(f"CREATE OR REPLACE TABLE slot.{name} AS {step.sql}", where=f"step {step.name}")
-            session.run(
-                f"CREATE OR REPLACE VIEW chunk.{quote_identifier(GOOD + step.name)} AS "
-                f"SELECT {tally.base}::BIGINT AS {ROW}, {tally.ordinal}::INTEGER AS {SLOT}, * FROM slot.{name}"
-            )
-    finally:
-        session.run("SET search_path = 'chunk'")
