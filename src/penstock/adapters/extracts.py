@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from penstock.adapters.staged import Reader
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import DestinationError
 from penstock.model.loads import Range, merged
-from penstock.model.rows import RESERVED
+from penstock.model.rows import RESERVED, SLOT
 from penstock.model.shapes import Columns
 
 FEW = 50
@@ -23,30 +25,54 @@ def values(columns: Columns) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind in columns if name not in RESERVED]
 
 
-def selection(relation: str, columns: Columns, row: str, ranges: Sequence[Range], span: str, best: str = "") -> str:
-    """SQL for the rows in these ranges of identities, in their order. `span` is a relation `(low, high)` of them,
-    which is used when they are many. `best` is the window that ranks a shared table's contributions: of those to one
-    key the first stays, as if nobody else had contributed.
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A table as it is kept: of a shared one the contributions, of which those to one `key` are ranked by `order`."""
+
+    relation: str
+    columns: Columns
+    row: str
+    key: tuple[str, ...] = ()
+    order: str = ""
+
+
+class Owned(NamedTuple):
+    """Row identities from `low` up to, not including, `high`, and the reader that they are for."""
+
+    low: int
+    high: int
+    reader: int
+
+
+def owned(readers: Iterable[Iterable[Range]]) -> list[Owned]:
+    """The identities that each reader wants, in as few ranges as possible."""
+    return [Owned(low, high, number) for number, ranges in enumerate(readers) for low, high in merged(ranges)]
+
+
+def selection(stock: Stock, wanted: Sequence[Owned], span: str) -> str:
+    """SQL for the rows in these ranges of identities, by reader, each in the order of identities. `span` is a relation
+    `(low, high, reader)` of them, which is used when they are many. Of contributions to one key a reader gets the
+    first, as if nobody else had contributed.
     """
-    listed = ", ".join(f"t.{quote_identifier(name)}" for name, _ in values(columns))
-    identity = f"t.{quote_identifier(row)}"
-    rows = f"{relation} AS t{_within(identity, ranges, span)}"
-    if best:
-        ranked = f"SELECT *, row_number() OVER ({best}) AS {PLACE} FROM (SELECT t.* FROM {rows}) AS t"
-        rows = f"({ranked}) AS t WHERE t.{PLACE} = 1"
-    return f"SELECT {listed} FROM {rows} ORDER BY {identity}"
+    identity = f"t.{quote_identifier(stock.row)}"
+    rows = f"SELECT t.*, {_taken(stock.relation, identity, wanted, span)}"
+    if stock.key:
+        key = ", ".join(quote_identifier(name) for name in stock.key)
+        ranked = f"row_number() OVER (PARTITION BY {SLOT}, {key} ORDER BY {stock.order}) AS {PLACE}"
+        rows = f"SELECT * FROM (SELECT *, {ranked} FROM ({rows}) AS t) AS t WHERE t.{PLACE} = 1"
+    listed = ", ".join([f"t.{SLOT}", *(f"t.{quote_identifier(name)}" for name, _ in values(stock.columns))])
+    return f"SELECT {listed} FROM ({rows}) AS t ORDER BY t.{SLOT}, {identity}"
 
 
-def _within(identity: str, ranges: Sequence[Range], span: str) -> str:
-    if len(ranges) > FEW:
-        return f" JOIN {span} AS s ON {identity} >= s.low AND {identity} < s.high"
-    within = " OR ".join(f"({identity} >= {low} AND {identity} < {high})" for low, high in ranges)
-    return f" WHERE {within or 'false'}"
-
-
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """The same identities in as few ranges as possible."""
-    return list(merged(ranges))
+def _taken(relation: str, identity: str, wanted: Sequence[Owned], span: str) -> str:
+    """The reader of each row, and what follows FROM."""
+    if len(wanted) > FEW or len({item.reader for item in wanted}) > 1:
+        return (
+            f"s.reader AS {SLOT} FROM {relation} AS t JOIN {span} AS s ON {identity} >= s.low AND {identity} < s.high"
+        )
+    within = " OR ".join(f"({identity} >= {low} AND {identity} < {high})" for low, high, _ in wanted)
+    reader = wanted[0].reader if wanted else 0
+    return f"CAST({reader} AS INTEGER) AS {SLOT} FROM {relation} AS t WHERE {within or 'false'}"
 
 
 def absent(table: str) -> DestinationError:
@@ -64,7 +90,7 @@ def write(reader: Reader, sql: str, path: Path) -> None:
 
 def from_text(columns: Columns, source: Path) -> str:
     """SQL for rows that PostgreSQL has written as CSV, with their types."""
-    kept = values(columns)
+    kept = [(SLOT, "INTEGER"), *values(columns)]
     texts = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name, _ in kept)
     casts = ", ".join(f"{_typed(name, kind)} AS {quote_identifier(name)}" for name, kind in kept)
     return (

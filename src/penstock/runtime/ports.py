@@ -111,9 +111,9 @@ class Prepared:
 class Tables(Protocol):
     """Tables that pipelines have loaded, as other pipelines read them."""
 
-    def extract(self, table: str, slots: Sequence[Slot], path: Path) -> None:
-        """Write a table's rows of these slots, of one pipeline, to a Parquet file: the table's columns without the row
-        identity, in its order."""
+    def extract(self, table: str, readers: Sequence[Sequence[Slot]], path: Path) -> None:
+        """Write a table's rows of the slots that each reader wants, all of one pipeline, to a Parquet file: the
+        reader's place as `_slot`, then the table's columns; reader by reader, in the order of identities."""
         ...
 
 
@@ -185,10 +185,11 @@ class Destination(Protocol):
         nothing. Wholly or not at all. Safe to call again after an unknown outcome."""
         ...
 
-    def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
-        """Write the table's rows of these slots to a Parquet file, in the order of their identities and without them:
-        of a shared table the rows that it would have if nobody but these slots had contributed. A table that is not
-        there has no rows and no columns."""
+    def extract(self, pipeline: str, table: str, readers: Sequence[Sequence[str]], path: Path) -> None:
+        """Write the table's rows of the slots that each reader wants to a Parquet file, reader by reader in the order
+        of their identities: the reader's place as `_slot`, then the columns. Of a shared table each gets the rows that
+        it would have if nobody but these slots had contributed. Raises `DestinationError` for a table that is not
+        there."""
         ...
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:

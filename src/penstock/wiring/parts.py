@@ -40,12 +40,12 @@ class Loaded:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def extract(self, table: str, slots: Sequence[Slot], path: Path) -> None:
+    def extract(self, table: str, readers: Sequence[Sequence[Slot]], path: Path) -> None:
         """From the table's first destination."""
-        pipeline = slots[0].pipeline
+        pipeline = next(slot.pipeline for slots in readers for slot in slots)
         plan = next(item for item in self._parts.plans[pipeline].tables if item.spec.name == table)
         destination = self._parts.destinations[f"{plan.targets[0].kind}:{plan.targets[0].name}"]
-        destination.extract(pipeline, table, [slot.address for slot in slots], path)
+        destination.extract(pipeline, table, [[slot.address for slot in slots] for slots in readers], path)
 
 
 class Parts:

@@ -207,7 +207,7 @@ class Several:
             raise SetupError("tables of other pipelines cannot be read here", at=f"source {plan.relation}")
         landing = _Table(scratch / "landing")
         slots = [Slot(member.pipeline, member.address) for member in members]
-        self.engine.tables.extract(plan.source.of, slots, landing.path)
+        self.engine.tables.extract(plan.source.of, [slots], landing.path)
         columns = tuple((name, ColumnType(kind)) for name, kind in self._columns(landing.path))
         source = replace(plan.source, format="parquet", columns=columns)
         names, types = tuple(name for name, _ in columns), tuple(kind for _, kind in columns)
@@ -221,7 +221,7 @@ class Several:
         from penstock.model.schemas import canonical
 
         described = self.session.rows(f"DESCRIBE FROM read_parquet('{path}')")
-        return [(row[0], canonical(row[1])) for row in described]
+        return [(row[0], canonical(row[1])) for row in described if row[0] != SLOT]
 
 
 class _Table(FolderLanding):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from penstock.adapters.extracts import absent, joined, selection, write
-from penstock.adapters.lake.entities import window
+from penstock.adapters.extracts import Stock, absent, owned, selection, write
+from penstock.adapters.lake.entities import ranking
 from penstock.adapters.lake.loading import publish, shown, told
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
 from penstock.adapters.lake.pages import Pages
@@ -130,20 +130,27 @@ class Lake:
             self._ground.collect(published.manifest, datetime.now(UTC), self._retention)
         return done
 
-    def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
+    def extract(self, pipeline: str, table: str, readers: Sequence[Sequence[str]], path: Path) -> None:
         """See `penstock.runtime.ports.Destination`."""
         with self._turn, self._ground.leased(pipeline, NEWEST) as manifest:
             found, records = manifest.tables.get(table), self._slots(manifest).records
             if found is None:
                 raise absent(table)
-            shared = found.spec.shared
-            shelf, files = (told(found), found.contributions) if shared else (shown(found), found.files)
-            ranges = joined(records[slot].range for slot in slots if slot in records)
-            lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
-            span = f"(SELECT unnest({lows}::BIGINT[]) AS low, unnest({highs}::BIGINT[]) AS high)"
-            best = window(found.spec) if shared else ""
-            rows = selection(self._scan(manifest, shelf, files), shelf.columns, shelf.row, ranges, span, best)
-            write(self._reader, rows, path)
+            wanted = owned([records[slot].range for slot in slots if slot in records] for slots in readers)
+            lows, highs, numbers = ([item[place] for item in wanted] for place in range(3))
+            span = (
+                f"(SELECT unnest({lows}::BIGINT[]) AS low, unnest({highs}::BIGINT[]) AS high, "
+                f"unnest({numbers}::INTEGER[]) AS reader)"
+            )
+            write(self._reader, selection(self._stock(manifest, found), wanted, span), path)
+
+    def _stock(self, manifest: Manifest, table: Table) -> Stock:
+        if not table.spec.shared:
+            shelf = shown(table)
+            return Stock(self._scan(manifest, shelf, table.files), shelf.columns, shelf.row)
+        shelf = told(table)
+        relation = self._scan(manifest, shelf, table.contributions)
+        return Stock(relation, shelf.columns, shelf.row, table.spec.key, ranking(table.spec))
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
         """Every slot's rows, counted in the files themselves; rows of no slot come under the empty address.

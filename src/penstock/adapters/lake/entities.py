@@ -85,7 +85,7 @@ class Entities:
 
     def _crown(self, contributions: Files) -> None:
         """The winning contributions of the touched keys: the table `winners`."""
-        ranked = f"row_number() OVER ({window(self.spec)}) = 1"
+        ranked = f"row_number() OVER (PARTITION BY {self._key} ORDER BY {ranking(self.spec)}) = 1"
         rows = f"{self.scribe.scan(self.told, contributions)} SEMI JOIN touched {self._same_key}"
         self.reader.rows(f"CREATE OR REPLACE TABLE winners AS SELECT {self.shown.names} FROM {rows} QUALIFY {ranked}")
 
@@ -118,11 +118,10 @@ class Entities:
         return " AND ".join(f"v.{name} IS NOT DISTINCT FROM w.{name}" for name in names)
 
 
-def window(spec: TableSpec) -> str:
-    """The contributions to each key, the winner first."""
-    key = ", ".join(quote_identifier(name) for name in spec.key)
+def ranking(spec: TableSpec) -> str:
+    """The order of the contributions to a key, the winner first."""
     order = f"{quote_identifier(spec.order)} DESC NULLS LAST, " if spec.order else ""
-    return f"PARTITION BY {key} ORDER BY {order}{SEQUENCE} DESC, {ROW} DESC"
+    return f"{order}{SEQUENCE} DESC, {ROW} DESC"
 
 
 _JUDGED = """

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from penstock.adapters.extracts import absent, from_text, joined, selection, write
+from penstock.adapters.extracts import Stock, absent, from_text, owned, selection, write
 from penstock.adapters.postgres import catalog, schema
 from penstock.adapters.postgres.catalog import held_in
 from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
@@ -76,7 +76,7 @@ class Postgres:
                 self._prepared = False
                 raise
 
-    def extract(self, pipeline: str, table: str, slots: Sequence[str], path: Path) -> None:
+    def extract(self, pipeline: str, table: str, readers: Sequence[Sequence[str]], path: Path) -> None:
         """See `penstock.runtime.ports.Destination`."""
         with self._turn:
             spec = self._specs(pipeline).get(table) if self._known() else None
@@ -85,20 +85,21 @@ class Postgres:
             relation = held_in(spec)
             there = catalog.columns(self._session, self._place, [relation])[relation]
             columns = [(name, schema.canonical_name(kind)) for name, kind in there.items()]
-            ranges = joined(self._ranges(pipeline, slots))
+            key, order = (spec.key, schema.ranking(spec, columns)) if spec.shared else ((), "")
+            stock = Stock(self._place.table(relation), columns, row_column(spec), key, order)
+            ranges = self._ranges(pipeline, [slot for slots in readers for slot in slots])
+            wanted = owned([ranges[slot] for slot in slots if slot in ranges] for slots in readers)
+            listed = ", ".join(f"({low}, {high}, {reader})" for low, high, reader in wanted) or "(0, 0, 0)"
+            span = f"(SELECT column1 AS low, column2 AS high, column3 AS reader FROM (VALUES {listed}) AS v)"
             text = path.with_suffix(".csv")
             text.parent.mkdir(parents=True, exist_ok=True)
-            span = f"(VALUES {', '.join(map(str, map(tuple, ranges))) or '(0, 0)'})"
-            named = f"(SELECT column1 AS low, column2 AS high FROM {span} AS v)"
-            best = schema.window(spec, columns) if spec.shared else ""
-            rows = selection(self._place.table(relation), columns, row_column(spec), ranges, named, best)
-            self._session.copy_out(rows, text)
+            self._session.copy_out(selection(stock, wanted, span), text)
             write(self._reader, from_text(columns, text), path)
             text.unlink()
 
-    def _ranges(self, pipeline: str, slots: Sequence[str]) -> list[Range]:
+    def _ranges(self, pipeline: str, slots: Sequence[str]) -> dict[str, Range]:
         found = self._session.rows(self._sql(_RANGES), [pipeline, list(slots)])
-        return [Range(base, base + span) for base, span in found]
+        return {slot: Range(base, base + span) for slot, base, span in found}
 
     def holdings(self, pipeline: str, tables: Sequence[str]) -> Iterable[Holding]:
         """Every slot's rows, counted in the tables themselves; rows of no slot come under the empty address.
@@ -238,7 +239,7 @@ _SLOT_OF = """
 SELECT slot, base FROM {slots} WHERE pipeline = $1 AND base <= $2 AND base + span > $2
 """
 
-_RANGES = "SELECT base, span FROM {slots} WHERE pipeline = $1 AND slot = ANY($2)"
+_RANGES = "SELECT slot, base, span FROM {slots} WHERE pipeline = $1 AND slot = ANY($2)"
 
 _COUNTS = """
 WITH own AS (

@@ -123,11 +123,6 @@ def ranking(spec: TableSpec, columns: Columns) -> str:
     return f"{order}{quote_identifier(SEQUENCE)} DESC, {quote_identifier(ROW)} DESC"
 
 
-def window(spec: TableSpec, columns: Columns) -> str:
-    """The contributions to each key, the winner first."""
-    return f"PARTITION BY {listed(spec.key)} ORDER BY {ranking(spec, columns)}"
-
-
 def evolve(name: str, table: str, there: Mapping[str, str], columns: Columns) -> list[str]:
     """How a table that is there takes these columns: new ones are added, wider types widen, nothing narrows."""
     known = {column: canonical_name(kind) for column, kind in there.items()}
