@@ -58,8 +58,8 @@ class Bank:
     def landing(self, name, sender="EXT_CLIENT"):
         return self.folder / f"landing/{sender}/{name}_20220226.csv"
 
-    def column(self, name, number, line=1):
-        return self.landing(name).read_text().splitlines()[line].split(",")[number]
+    def column(self, name, number, line=1, sender="EXT_CLIENT"):
+        return self.landing(name, sender).read_text().splitlines()[line].split(",")[number]
 
 
 @pytest.fixture
@@ -201,6 +201,27 @@ def test_orphans_wait_in_quarantine_and_heal(empty):
     assert empty.rows("SELECT count(*) FROM accounts") == [("5",)]
     with open_project(empty.folder) as project:
         assert list(project.rejects(Selection(pipeline="relations"))) == []
+
+
+def test_orphans_of_many_keys_heal_in_one_run_and_only_their_own(empty):
+    MAKE(empty.folder / "landing", senders=3, days=1, clients=5, orphans=True)
+    empty.run()
+    for sender in ("EXT_CLIENT", "NORTH_BANK"):
+        account, client = empty.column("accounts", 1, 5, sender), empty.column("clients", 3, 5, sender)
+        last = empty.landing("portfolios", sender).read_text().splitlines()[-1]
+        empty.edit("portfolios", last, f"{last}\n5,{account},feedfeedfeedfeed,{client},AG0001", sender)
+    empty.edit("portfolios", ",AG", ",XX", "HARBOUR_TRUST")  # nothing that heals
+    assert empty.run()["relations"] == 1
+    assert empty.rows("SELECT sender, count(*) FROM accounts GROUP BY ALL") == [
+        ("EXT_CLIENT", "5"), ("HARBOUR_TRUST", "4"), ("NORTH_BANK", "5"),
+    ]  # fmt: skip
+    with open_project(empty.folder) as project:
+        last, _ = project.ledger.runs(pipeline="relations")
+        retries = {result.slot.address.split("/")[1]: result.retries for result in last.results}
+        rejects = {item.slot.split("/")[1] for item in project.rejects(Selection(pipeline="relations"))}
+    assert rejects == {"sender=HARBOUR_TRUST"}
+    assert set(retries["sender=HARBOUR_TRUST"]) == {"waiting"}
+    assert {*retries["sender=EXT_CLIENT"], *retries["sender=NORTH_BANK"]} == {"healed"}
 
 
 def test_foreign_keys_hold_in_postgres(bank, postgres, monkeypatch):

@@ -18,6 +18,7 @@ from penstock.adapters.duckdb.session import Key, Resources, Session
 from penstock.adapters.duckdb.staging import PACKED, PLAIN, Staging
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import (
+    Shelf,
     Spill,
     find_late,
     judge_slots,
@@ -199,7 +200,8 @@ class Preparing:
     def _long(self, batch: Batch, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """A delivery in parts. Rows that only the whole can reject are found first, in a pass of their own."""
         if self.late:
-            seen = self.look(parts, tallies, late_relations(self.plan))
+            seen = Spill(self.session, late_relations(self.plan), self.resources.scratch / "seen")
+            self.look(parts, tallies, seen)
             find_late(self.session, self.plan, seen.sources(), tallies)
             seen.clear()
             parts = self.feed.parts(batch)
@@ -212,12 +214,9 @@ class Preparing:
         good.clear()
         self.session.run("DELETE FROM main._late")
 
-    def look(
-        self, parts: Iterator[Part], tallies: dict[int, Tally], relations: set[str], *, rejected: bool = False
-    ) -> Spill:
-        """A first pass over a delivery, which keeps these relations as they are before anything late is rejected, and
-        with `rejected` also which rows anything else has."""
-        seen = Spill(self.session, relations, self.resources.scratch / "seen")
+    def look(self, parts: Iterator[Part], tallies: dict[int, Tally], seen: Shelf, *, rejected: bool = False) -> None:
+        """A first pass over deliveries, which keeps relations as they are before anything late is rejected, and with
+        `rejected` also which rows anything else has."""
         for number, part in enumerate(parts):
             self.lane.read(part, tallies, count=False)
             self.relations.source(late=False)
@@ -225,9 +224,8 @@ class Preparing:
             seen.add("", number)
             if rejected:
                 self.session.run(f"INSERT INTO main._out SELECT DISTINCT {ROW} FROM chunk._rejected")
-        return seen
 
-    def carry(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> Spill:
+    def carry(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> Shelf:
         """The pass that counts: each part is judged, accounted for and staged; what wide steps read is kept."""
         start, good = self.staging.mark(), self.lane.good
         head = list(itertools.islice(parts, 2))

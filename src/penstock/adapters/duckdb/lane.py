@@ -19,7 +19,7 @@ from penstock.adapters.duckdb.relations import Relations
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.staging import Staging
 from penstock.adapters.duckdb.tally import Tally
-from penstock.adapters.duckdb.whole import Spill
+from penstock.adapters.duckdb.whole import Shelf
 from penstock.compile.normal import words
 from penstock.compile.plan import GOOD, Plan, TablePlan
 from penstock.compile.sql import quote_identifier, quote_literal
@@ -37,7 +37,7 @@ class Lane:
     """A session with the relations of a plan, and where its rows go."""
 
     def __init__(
-        self, session: Session, plan: Plan, staging: Staging, quarantine: Quarantine, good: Spill, scratch: Path
+        self, session: Session, plan: Plan, staging: Staging, quarantine: Quarantine, good: Shelf, scratch: Path
     ) -> None:
         self.session, self.plan, self.scratch = session, plan, scratch
         self.relations, self.staging, self.quarantine, self.good = Relations(session, plan), staging, quarantine, good

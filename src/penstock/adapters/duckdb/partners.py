@@ -22,65 +22,75 @@ TABLES = (
     # Rows that other checks have rejected.
     f"CREATE TABLE IF NOT EXISTS main._out ({ROW} BIGINT)",
     # What waited before this generation.
-    "CREATE TABLE IF NOT EXISTS main._earlier (member VARCHAR, row VARCHAR, reason VARCHAR, tries INTEGER)",
+    "CREATE TABLE IF NOT EXISTS main._earlier (key INTEGER, member VARCHAR, row VARCHAR, reason VARCHAR, tries INT)",
     # What waits now, with the number of attempts so far.
     f"CREATE TABLE IF NOT EXISTS main._tries ({ROW} BIGINT, tries INTEGER, parked BOOLEAN)",
 )
 
 
 class Partners:
-    """Judges the matches of one generation."""
+    """Judges the matches of some generations; a row's partner is one of its own generation."""
 
-    def __init__(self, session: Session, plan: Plan, sources: Mapping[str, str], plans: Mapping[str, Plan]) -> None:
-        """`sources` says how to read the relations of all inputs as they were kept, `plans` as what they were read."""
-        self.session, self.plan, self.sources, self._plans = session, plan, sources, plans
+    def __init__(
+        self, session: Session, plan: Plan, sources: Mapping[str, str], plans: Mapping[str, Plan], keys: int = 1
+    ) -> None:
+        """`sources` says how to read the relations of all inputs as they were kept, `plans` as what they were read.
+        The ordinals of one generation's inputs differ by multiples of `keys`."""
+        self.session, self.plan, self.sources, self._plans, self._keys = session, plan, sources, plans, keys
 
     @staticmethod
     def begin(session: Session) -> None:
-        """Tables of one generation, empty."""
+        """Tables of one group, empty."""
         for statement in TABLES:
             session.run(statement)
         for name in ("_out", "_earlier", "_tries"):
             session.run(f"DELETE FROM main.{name}")
 
-    def judge(self, earlier: Earlier | None, address: str) -> None:
-        """Put the rows without a partner among the late ones."""
-        if earlier is not None and earlier.files:
-            self._remember(earlier, address)
-            for match in self.plan.matches:
-                self._park(match)
+    def judge(self, earlier: Mapping[int, tuple[str, Earlier]]) -> None:
+        """Put the rows without a partner among the late ones. `earlier` is, by ordinal of the generation, its slot's
+        address and what it has set aside before."""
+        self._remember(earlier)
+        for match in self.plan.matches if any(found.files for _, found in earlier.values()) else ():
+            self._park(match)
         for match in self.plan.matches:
             self._reject(match)
             self._count(match, earlier)
 
-    def retries(self, member: str) -> dict[str, int]:
-        """What became of the waiting of an input's rows."""
+    def retries(self, member: str) -> dict[int, dict[str, int]]:
+        """What became of the waiting of an input's rows, by ordinal of the generation."""
         own = [match for match in self.plan.matches if self.plan.origins[match.relation] == member]
+        found: dict[int, dict[str, int]] = {}
         if not own:
-            return {}
-        rows = (
-            f"SELECT t.parked, count(*) FROM main._tries t SEMI JOIN {self.sources[member]} s USING ({ROW}) GROUP BY 1"
-        )
-        counts = {PARKED if parked else WAITING: count for parked, count in self.session.rows(rows)}
-        healed = self.session.number(
-            f"SELECT count(*) FROM {self._with_values(member)} s SEMI JOIN main._earlier e ON s._values = e.row "
-            f"AND e.member = {quote_literal(member)} WHERE {self._unharmed('s')}"
-        )
-        return {**counts, **({HEALED: healed} if healed else {})}
+            return found
+        for key, parked, count in self.session.rows(
+            f"SELECT {self._key('s')}, t.parked, count(*) FROM main._tries t "
+            f"JOIN {self.sources[member]} s USING ({ROW}) GROUP BY 1, 2"
+        ):
+            found.setdefault(key, {})[PARKED if parked else WAITING] = count
+        for key, count in self.session.rows(
+            f"SELECT {self._key('s')}, count(*) FROM {self._with_values(member)} s SEMI JOIN main._earlier e "
+            f"ON {self._before('s')} AND e.member = {quote_literal(member)} WHERE {self._unharmed('s')} GROUP BY 1"
+        ):
+            found.setdefault(key, {})[HEALED] = count
+        return found
 
-    def _remember(self, earlier: Earlier, address: str) -> None:
-        files = ", ".join(quote_literal(str(path)) for path in earlier.files)
-        self.session.run(
-            f"INSERT INTO main._earlier SELECT member, row, reasons[1], max(tries) FROM read_parquet([{files}]) "
-            f"WHERE retriable AND slot = {quote_literal(address)} AND generation = {earlier.number} GROUP BY ALL"
-        )
+    def _remember(self, earlier: Mapping[int, tuple[str, Earlier]]) -> None:
+        for key, (address, found) in earlier.items():
+            if not found.files:
+                continue
+            files = ", ".join(quote_literal(str(path)) for path in found.files)
+            self.session.run(
+                f"INSERT INTO main._earlier SELECT {key}, member, row, reasons[1], max(tries) "
+                f"FROM read_parquet([{files}]) WHERE retriable AND slot = {quote_literal(address)} "
+                f"AND generation = {found.number} GROUP BY ALL"
+            )
 
     def _park(self, match: Matched) -> None:
         """Rows that were tried as often as they may be, whether or not they would have a partner now."""
         source = self.plan.origins[match.relation]
         found = (
             f"SELECT DISTINCT s.{SLOT}, s.{ROW}, {quote_literal(match.text)}, e.tries "
-            f"FROM {self._with_values(source)} s JOIN main._earlier e ON s._values = e.row "
+            f"FROM {self._with_values(source)} s JOIN main._earlier e ON {self._before('s')} "
             f"AND e.member = {quote_literal(source)} AND e.reason = {quote_literal(match.text)} "
             f"WHERE e.tries >= {match.attempts} AND {self._unharmed('s')}"
         )
@@ -93,22 +103,31 @@ class Partners:
         there = f"(SELECT * FROM {self.sources[match.other]} x WHERE {self._unharmed('x')})"
         self.session.run(
             f"INSERT INTO main._late SELECT DISTINCT r.{SLOT}, r.{ROW}, {quote_literal(match.text)} "
-            f"FROM {self.sources[match.relation]} r ANTI JOIN {there} h ON {same} WHERE {self._unharmed('r')}",
+            f"FROM {self.sources[match.relation]} r ANTI JOIN {there} h ON {self._key('r')} = {self._key('h')} "
+            f"AND {same} WHERE {self._unharmed('r')}",
             where=match.text,
         )
 
-    def _count(self, match: Matched, earlier: Earlier | None) -> None:
+    def _count(self, match: Matched, earlier: Mapping[int, tuple[str, Earlier]]) -> None:
         """An attempt counts only when the input that could heal the row has changed."""
-        source = self.plan.origins[match.relation]
-        changed = earlier is None or self.plan.origins[match.other] in earlier.changed
-        more = 1 if changed else 0
+        source, healer = self.plan.origins[match.relation], self.plan.origins[match.other]
+        same = [str(key) for key, (_, found) in earlier.items() if healer not in found.changed]
+        more = f"CASE WHEN {self._key('s')} IN ({', '.join(same)}) THEN 0 ELSE 1 END" if same else "1"
         self.session.run(
-            f"INSERT INTO main._tries SELECT l.{ROW}, coalesce(max(e.tries) + {more}, 1) AS n, n >= {match.attempts} "
+            f"INSERT INTO main._tries SELECT l.{ROW}, coalesce(max(e.tries + {more}), 1) AS n, n >= {match.attempts} "
             f"FROM main._late l JOIN {self._with_values(source)} s USING ({ROW}) "
-            f"LEFT JOIN main._earlier e ON s._values = e.row AND e.member = {quote_literal(source)} "
+            f"LEFT JOIN main._earlier e ON {self._before('s')} AND e.member = {quote_literal(source)} "
             f"AND e.reason = l.reason WHERE l.reason = {quote_literal(match.text)} "
             f"AND l.{ROW} NOT IN (SELECT {ROW} FROM main._tries) GROUP BY l.{ROW}"
         )
+
+    def _key(self, alias: str) -> str:
+        """The ordinal of the generation that a row belongs to."""
+        return f"{alias}.{SLOT} % {self._keys}"
+
+    def _before(self, alias: str) -> str:
+        """The row is one that its generation's slot has set aside before."""
+        return f"{alias}._values = e.row AND {self._key(alias)} = e.key"
 
     def _with_values(self, source: str) -> str:
         return f"(SELECT *, {values_of(self._plans[source])} AS _values FROM {self.sources[source]})"

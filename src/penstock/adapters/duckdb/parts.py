@@ -240,20 +240,57 @@ class ParquetPart:
         return []
 
 
-class EmptyPart:
-    """A delivery without a single record: its relations are there, and empty."""
+class KeyedPart:
+    """Rows of a table that belong to many deliveries; a row's line is its place among those of its delivery, from 1."""
 
-    def __init__(self, tally: Tally, plan: Plan) -> None:
-        self.tally, self.plan = tally, plan
-        self.records = {tally.ordinal: (0, 0)}
+    def __init__(self, session: Session, tallies: Sequence[Tally], path: Path, plan: Plan) -> None:
+        """`path` leads to the rows; whose they are, their `_slot` tells, a place among the deliveries."""
+        self.session, self.path, self.plan = session, path, plan
+        self.table = f"chunk.{quote_identifier(f'_given_{plan.relation}')}"
+        self._fill(tallies)
+        counted = dict(session.rows(f"SELECT {SLOT}, count(*) FROM {self.table} GROUP BY 1"))
+        self.records = {tally.ordinal: (counted.get(tally.ordinal, 0),) * 2 for tally in tallies}
+        total = session.number(f"SELECT count(*) FROM read_parquet({quote_literal(str(path))})")
+        _agree(sum(rows for rows, _ in self.records.values()), 0, total, f"source {plan.relation}")
+
+    def _fill(self, tallies: Sequence[Tally]) -> None:
+        """Number the rows of each delivery, as text: so are those of files read."""
+        texts = "".join(
+            f", CAST({quote_identifier(name)} AS VARCHAR) AS _c{place}"
+            for place, name in enumerate(self.plan.reading.names)
+        )
+        line = f"row_number() OVER (PARTITION BY {SLOT} ORDER BY file_row_number)"
+        self.session.run(
+            f"CREATE OR REPLACE TABLE {self.table} AS SELECT list_extract($1::INTEGER[], {SLOT} + 1) AS {SLOT}, "
+            f"list_extract($2::BIGINT[], {SLOT} + 1) + {line} AS {ROW}{texts} "
+            f"FROM read_parquet({quote_literal(str(self.path))}, file_row_number = true)",
+            [[tally.ordinal for tally in tallies], [tally.base for tally in tallies]],
+        )
+
+    def read_into(self, session: Session, masks: Sequence[str], _scratch: Path) -> list[RejectedRow]:
+        select = self.plan.reading.select(self.table, masks, identity=(SLOT, ROW))
+        rows = session.number(f"CREATE OR REPLACE TABLE chunk._read AS {select}")
+        session.run(SOURCE_IS_READ)
+        _agree(rows, 0, sum(count for count, _ in self.records.values()), f"source {self.plan.relation}")
+        return []
+
+    def clear(self) -> None:
+        """Let the rows go."""
+        self.session.run(f"DROP TABLE IF EXISTS {self.table}")
+
+
+class EmptyPart:
+    """Deliveries without a single record: their relations are there, and empty."""
+
+    def __init__(self, tallies: Sequence[Tally], plan: Plan) -> None:
+        self.plan = plan
+        self.records = {tally.ordinal: (0, 0) for tally in tallies}
 
     def read_into(self, session: Session, masks: Sequence[str], _scratch: Path) -> list[RejectedRow]:
         texts = "".join(f", NULL::VARCHAR AS _c{place}" for place in range(len(self.plan.reading.names)))
         origin = f"(SELECT NULL::BIGINT AS {ROW}{texts} WHERE false)"
         select = self.plan.reading.select(origin, masks, identity=(ROW,))
-        session.run(
-            f"CREATE OR REPLACE TABLE chunk._read AS SELECT {self.tally.ordinal}::INTEGER AS {SLOT}, * FROM ({select})"
-        )
+        session.run(f"CREATE OR REPLACE TABLE chunk._read AS SELECT NULL::INTEGER AS {SLOT}, * FROM ({select})")
         session.run(SOURCE_IS_READ)
         return []
 
@@ -282,8 +319,8 @@ def _read(session: Session, create: str, chunk: Chunk, plan: Plan, scratch: Path
 
 
 def _last_line(chunk: Chunk) -> int:
-    """Above the first chunk stands what is no record: a header, say."""
-    return chunk.first_line + chunk.lines - 1
+    """Above the first chunk stands what is no record: a header, say. Alone it counts for nothing."""
+    return chunk.first_line + chunk.lines - 1 if chunk.records else 0
 
 
 def _number_around(session: Session, tally: Tally, first: int, records: int, ordinals: Sequence[int]) -> None:

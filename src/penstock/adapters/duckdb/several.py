@@ -1,61 +1,39 @@
 """Generations with several inputs: each input passes its part of the plan alone, then wide steps see them together.
 
-One generation after the other. Of each, the inputs are read in their declared order, so that only one is in memory;
-what wide steps read of them is kept on disk. Where an input's rows begin in the slot's range is known when the inputs
-before it have been read.
+The inputs are read in their declared order, so that only one is in memory; what wide steps read of them is kept. Where
+an input's rows begin in a slot's range is known when the inputs before it have been read.
+
+Small deliveries are worked on together: planning costs more than their rows. Where something is wrong with one of
+them, the group is halved until that one stands alone, and what is said of it is what would have been said anyway. A
+long delivery is alone from the beginning.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from penstock.adapters.duckdb.engine import DuckEngine, Preparing
-from penstock.adapters.duckdb.feeding import Batch
+from penstock.adapters.duckdb.feeding import SMALL
 from penstock.adapters.duckdb.partners import Partners
-from penstock.adapters.duckdb.parts import EmptyPart, Part
 from penstock.adapters.duckdb.session import Resources
+from penstock.adapters.duckdb.shares import Apart, Share, extracted
 from penstock.adapters.duckdb.tally import Tally
-from penstock.adapters.duckdb.whole import Spill, find_late, late_relations, rejects_late
+from penstock.adapters.duckdb.whole import find_late, late_relations, rejects_late
 from penstock.adapters.duckdb.wide import Wide
-from penstock.adapters.files.landing import FolderLanding
-from penstock.authoring.sources import ColumnType
 from penstock.compile.plan import Plan
-from penstock.errors import DataError, RefusedFile, SetupError
+from penstock.errors import DataError, RefusedFile
 from penstock.model.faults import point
 from penstock.model.rows import SLOT
 from penstock.model.runs import Portion, Result
-from penstock.model.slots import Content, Member, Slot, Standing
+from penstock.model.slots import Member, Standing
 from penstock.runtime.ports import Preparation, Prepared
 
-
-@dataclass(slots=True)
-class _Share:
-    """One input on its way: its plan at work, its account, and what was kept of it."""
-
-    preparing: Preparing
-    tally: Tally
-    batch: Batch
-    seen: Spill | None = None
-    good: Spill | None = None
-
-    @property
-    def tallies(self) -> dict[int, Tally]:
-        return {self.tally.ordinal: self.tally}
-
-    def parts(self) -> Iterator[Part]:
-        """The parts of the input; at least one, so that what is joined with it finds it there."""
-        parts = self.preparing.feed.parts(self.batch)
-        first = next(parts, None)
-        yield first or EmptyPart(self.tally, self.preparing.plan)
-        yield from parts
-
-    @property
-    def spills(self) -> list[Spill]:
-        return [spill for spill in (self.seen, self.good) if spill]
+TOGETHER = 100
+"""So many deliveries share what planning costs; more would gain nothing."""
+_ROW_BYTES = 200
+"""What a row of a table is taken to weigh."""
 
 
 class Several:
@@ -66,7 +44,7 @@ class Several:
         self.files = itertools.count()
         self.whole = Preparing(engine, resources, work, files=self.files)
         self.session, self.tallies = self.whole.session, self.whole.tallies
-        self._ordinals = itertools.count(len(work.inputs))
+        self._blocks = itertools.count(1)
         self._quarantines = [self.whole.lane.quarantine]
         self._read = 0
 
@@ -77,186 +55,191 @@ class Several:
         """See `penstock.runtime.ports.Engine`."""
         self.whole.staging.begin()
         self.whole.lane.quarantine.begin()
-        results = [self._slot(tally) for tally in self.tallies.values()]
+        results: dict[int, Result] = {}
+        for group in groups(list(self.tallies.values()), self.work.plan):
+            results |= self._worked(group)
         point("prepare.before_durable")
         for quarantine in self._quarantines:
             quarantine.finish()
         staged = self.whole.staging.finish([table.spec.name for table in self.work.plan.tables])
         point("prepare.after_durable")
-        return Prepared(tuple(results), staged)
+        return Prepared(tuple(results[ordinal] for ordinal in self.tallies), staged)
 
-    # --- one generation ------------------------------------------------------------------------------------------
+    # --- a group -------------------------------------------------------------------------------------------------
 
-    def _slot(self, tally: Tally) -> Result:
-        """Its inputs, then what needs them all. What is wrong with an input is wrong with the generation."""
-        staging, shares = self.whole.staging.mark(), list[_Share]()
-        if self.work.plan.matches:
-            Partners.begin(self.session)
+    def _worked(self, group: list[Tally]) -> dict[int, Result]:
+        """What became of each delivery, by ordinal."""
+        mark, read, shares = self.whole.staging.mark(), self._read, list[Share]()
+        apart = False
         try:
-            for plan in self.work.plan.members:
-                shares.append(self._share(tally, plan))
-            self._through(tally, shares)
+            self._through(group, shares)
+        except Apart:
+            apart = True
         except DataError as error:
             if error.exit_code == 1:
                 raise
-            tally.end(Standing.REFUSED, error)
-        if not tally.good:
-            self.whole.staging.rollback(staging)
-        if tally.standing is Standing.REFUSED:
+            group[0].end(Standing.REFUSED, error)
+        apart = apart or (len(group) > 1 and not all(tally.good for tally in group))
+        self._settle(group, shares, mark, apart=apart)
+        if not apart:
+            return {tally.ordinal: _result(tally, [share.of(tally) for share in shares]) for tally in group}
+        self._read, again, half = read, [tally.blank() for tally in group], len(group) // 2
+        return self._worked(again[:half]) | self._worked(again[half:])
+
+    def _settle(self, group: list[Tally], shares: list[Share], mark: int, *, apart: bool) -> None:
+        """Let go of what is not needed any more, and of all that will not be loaded."""
+        if apart or not group[0].good:
+            self.whole.staging.rollback(mark)
+        if apart or group[0].standing is Standing.REFUSED:
             for share in shares:
                 share.preparing.lane.quarantine.rollback(0)
-        for spill in (spill for share in shares for spill in share.spills):
-            spill.clear()
+        for share in shares:
+            share.clear()
         self.session.run("DELETE FROM main._late")
-        return _result(tally, [share.tally for share in shares])
+        self.session.run(f"DELETE FROM main._slots WHERE ordinal >= {len(self.tallies)}")
 
-    def _through(self, tally: Tally, shares: list[_Share]) -> None:
-        late = bool(self.work.plan.matches) or any(rejects_late(share.preparing.plan) for share in shares)
+    def _through(self, group: list[Tally], shares: list[Share]) -> None:
+        plan = self.work.plan
+        if plan.matches:
+            Partners.begin(self.session)
+        for member in plan.members:
+            shares.append(self._share(group, member))  # noqa: PERF401 - those before one that fails are settled
+        late = bool(plan.matches) or any(rejects_late(share.preparing.plan) for share in shares)
         if late:
-            self._look(shares)
-            self._match(tally, shares)
+            self._look(group, shares)
+            self._match(group, shares)
             for share in shares:
                 share.preparing.late, share.preparing.lanes = True, 1
-        offset = 0
+        offsets = dict.fromkeys((tally.ordinal for tally in group), 0)
         for share in shares:
             if not late:
-                self._place(share, offset)
+                share.place(offsets)
             self._carry(share)
-            offset += share.tally.lines + 1
-            if not share.tally.good:
-                tally.standing, tally.error = share.tally.standing, share.tally.error
+            for tally in group:
+                mine = share.of(tally)
+                offsets[tally.ordinal] += mine.lines + 1
+                tally.standing, tally.error = mine.standing, mine.error
+            if not all(tally.good for tally in group):
                 return
-        Wide(self.whole.lane).run([tally], self._together(tally, shares))
+        Wide(self.whole.lane).run(group, _together(shares))
 
-    def _look(self, shares: list[_Share]) -> None:
+    def _look(self, group: list[Tally], shares: list[Share]) -> None:
         """Find the rows that only whole inputs can reject, in a pass of their own."""
-        offset = 0
+        offsets, matching = dict.fromkeys((tally.ordinal for tally in group), 0), bool(self.work.plan.matches)
         for share in shares:
-            self._place(share, offset)
-            preparing, lines = share.preparing, _Lines()
-            parts = lines.counted(share.parts())
-            with _concerning(share.tally):
-                relations = late_relations(preparing.plan) | preparing.plan.sought
-                if self.work.plan.matches:
-                    relations |= {preparing.plan.relation}
-                matching = bool(self.work.plan.matches)
-                share.seen = preparing.look(parts, share.tallies, relations, rejected=matching)
+            share.place(offsets)
+            preparing = share.preparing
+            relations = late_relations(preparing.plan) | preparing.plan.sought
+            if matching:
+                relations |= {preparing.plan.relation}
+            with share.concerning():
+                share.seen = share.shelf("seen", relations)
+                preparing.look(share.counted(), share.tallies, share.seen, rejected=matching)
                 if rejects_late(preparing.plan):
                     find_late(self.session, preparing.plan, share.seen.sources(), share.tallies)
-            offset += lines.last + 1
+            for tally in group:
+                offsets[tally.ordinal] += share.lines.get(share.first + tally.ordinal, 0) + 1
 
-    def _match(self, tally: Tally, shares: list[_Share]) -> None:
-        """Find the rows that have no partner in another input."""
+    def _match(self, group: list[Tally], shares: list[Share]) -> None:
+        """Find the rows that have no partner in another input of their delivery."""
         plan = self.work.plan
         if not plan.matches:
             return
         sources = {name: origin for share in shares if share.seen for name, origin in share.seen.sources().items()}
-        address = tally.generation.slot.address
-        partners = Partners(self.session, plan, sources, {s.preparing.plan.relation: s.preparing.plan for s in shares})
-        partners.judge(self.work.earlier.get(address), address)
-        for share in shares:
-            tally.retries.update(partners.retries(share.preparing.plan.relation))
+        plans = {share.preparing.plan.relation: share.preparing.plan for share in shares}
+        partners = Partners(self.session, plan, sources, plans, keys=len(self.tallies))
+        addresses = {tally.generation.slot.address: tally.ordinal for tally in group}
+        earlier = {addresses[name]: (name, found) for name, found in self.work.earlier.items() if name in addresses}
+        partners.judge(earlier)
+        tallies = {tally.ordinal: tally for tally in group}
+        for member in plans:
+            for ordinal, counts in partners.retries(member).items():
+                tallies[ordinal].retries.update(counts)
 
-    def _place(self, share: _Share, offset: int) -> None:
-        share.tally.offset = offset
-        share.preparing.lane.name_slots([share.tally])
-
-    def _carry(self, share: _Share) -> None:
-        with _concerning(share.tally):
-            share.good = share.preparing.carry(share.parts(), share.tallies)
-        self._read += share.tally.read
-
-    def _together(self, tally: Tally, shares: list[_Share]) -> dict[str, str]:
-        """What was kept of all inputs, as rows of the generation."""
-        kept = [share.good.sources() for share in shares if share.good]
-        return {
-            name: f"(SELECT * REPLACE ({tally.ordinal} AS {SLOT}) FROM {origin})"
-            for sources in kept
-            for name, origin in sources.items()
-        }
+    def _carry(self, share: Share) -> None:
+        with share.concerning():
+            share.preparing.carry(share.parts(), share.tallies)
+        self._read += sum(tally.read for tally in share.tallies.values())
 
     # --- inputs --------------------------------------------------------------------------------------------------
 
-    def _share(self, whole: Tally, plan: Plan) -> _Share:
-        members = [member for member in whole.generation.members if member.name == plan.relation]
-        if not members:
-            raise RefusedFile(
-                f"the delivery has no {plan.relation!r}",
-                why="it was accepted when the pipeline had other sources",
-                fix="deliver its files again, or fill it in with penstock backfill",
-            )
-        ordinal = next(self._ordinals)
-        resources = replace(self.resources, scratch=self.resources.scratch / f"input-{ordinal}")
-        tally = Tally(whole.generation, ordinal, whole.hard, member=members[0])
-        engine = self.engine
+    def _share(self, group: list[Tally], plan: Plan) -> Share:
+        first = next(self._blocks) * len(self.tallies)
+        members = {first + tally.ordinal: _members(tally, plan) for tally in group}
+        tallies = {
+            first + tally.ordinal: Tally(tally.generation, first + tally.ordinal, tally.hard, member=found[0])
+            for tally, found in zip(group, members.values(), strict=True)
+        }
+        resources = replace(self.resources, scratch=self.resources.scratch / f"input-{first}")
+        engine, extract = self.engine, None
         if plan.source.reads_table:
-            engine, plan, tally.member = self._extracted(plan, members, resources.scratch)
+            readers, folder = list(members.values()), resources.scratch / "landing"
+            engine, plan, extract = extracted(engine, plan, readers, self.session, folder)
+            for tally in tallies.values():
+                tally.member = extract.member(plan.relation)
         work = replace(self.work, plan=plan, inputs=(), progress=self._progress)
         preparing = Preparing(engine, resources, work, self.session, self.files)
-        preparing.tallies[ordinal] = tally
+        preparing.tallies.update(tallies)
         preparing.staging = preparing.lane.staging = self.whole.staging
         self._quarantines.append(preparing.lane.quarantine)
-        return _Share(preparing, tally, Batch((tally,)))
+        small = len(group) > 1 or (extract is not None and weight(group[0], self.work.plan) <= SMALL)
+        share = Share(preparing, first, tallies, extract, small)
+        preparing.lane.good = share.good = share.shelf("good", set(plan.spilled))
+        return share
 
     def _progress(self, read: int) -> None:
         self.work.progress(self._read + read)
 
-    def _extracted(self, plan: Plan, members: list[Member], scratch: Path) -> tuple[DuckEngine, Plan, Member]:
-        """A table's rows as a file, the plan with the columns that they have, and the file as the member."""
-        if self.engine.tables is None:
-            raise SetupError("tables of other pipelines cannot be read here", at=f"source {plan.relation}")
-        landing = _Table(scratch / "landing")
-        slots = [Slot(member.pipeline, member.address) for member in members]
-        self.engine.tables.extract(plan.source.of, [slots], landing.path)
-        columns = tuple((name, ColumnType(kind)) for name, kind in self._columns(landing.path))
-        source = replace(plan.source, format="parquet", columns=columns)
-        names, types = tuple(name for name, _ in columns), tuple(kind for _, kind in columns)
-        reading = replace(plan.reading, names=names, types=types)
-        engine = self.engine
-        read = DuckEngine(landing, engine.zones, engine.resources, engine.key, engine.limits)
-        member = Member(plan.relation, landing.address, landing.content(landing.address))
-        return read, replace(plan, source=source, reading=reading), member
 
-    def _columns(self, path: Path) -> list[tuple[str, str]]:
-        from penstock.model.schemas import canonical
-
-        described = self.session.rows(f"DESCRIBE FROM read_parquet('{path}')")
-        return [(row[0], canonical(row[1])) for row in described if row[0] != SLOT]
+def groups(tallies: Sequence[Tally], plan: Plan) -> Iterator[list[Tally]]:
+    """Deliveries that are worked on together, in order: many small ones, or a long one alone."""
+    group: list[Tally] = []
+    room = 0
+    for tally in tallies:
+        size = weight(tally, plan)
+        if group and (len(group) == TOGETHER or size > room):
+            yield group
+            group = []
+        room = (room if group else SMALL * 8) - size
+        group.append(tally)
+    if group:
+        yield group
 
 
-class _Table(FolderLanding):
-    """An extracted table as a landing zone of one object, which nobody else can change."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.address = "landing/table.parquet"
-        self.path = folder / self.address
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-
-    def content(self, address: str) -> Content:
-        return Content("", (self.zones / address).stat().st_size)
+def weight(tally: Tally, plan: Plan) -> int:
+    """About how many bytes must be read for a delivery; more than any group has room for where they cannot be told,
+    or where it must be read in parts."""
+    whole = {item.relation for item in plan.members if item.source.reads_table or item.source.format != "parquet"}
+    sizes = [_bytes(member) for member in tally.generation.members]
+    if any(size > SMALL for size in sizes) or any(member.name not in whole for member in tally.generation.members):
+        return SMALL * 16
+    return sum(sizes)
 
 
-@contextmanager
-def _concerning(tally: Tally) -> Iterator[None]:
-    """What is wrong with an input says with which."""
-    try:
-        yield
-    except DataError as error:
-        error.at = error.at or tally.address
-        raise
+def _bytes(member: Member) -> int:
+    return member.content.size * (_ROW_BYTES if member.pipeline else 1)
 
 
-class _Lines:
-    """The last line of parts that pass by."""
+def _members(whole: Tally, plan: Plan) -> list[Member]:
+    """What a delivery has of an input."""
+    found = [member for member in whole.generation.members if member.name == plan.relation]
+    if not found:
+        raise RefusedFile(
+            f"the delivery has no {plan.relation!r}",
+            why="it was accepted when the pipeline had other sources",
+            fix="deliver its files again, or fill it in with penstock backfill",
+        )
+    return found
 
-    def __init__(self) -> None:
-        self.last = 0
 
-    def counted(self, parts: Iterator[Part]) -> Iterator[Part]:
-        for part in parts:
-            self.last = max(self.last, *(line for _, line in part.records.values()))
-            yield part
+def _together(shares: list[Share]) -> dict[str, str]:
+    """What was kept of all inputs, as rows of the deliveries."""
+    kept = [(share.first, share.good.sources()) for share in shares if share.good]
+    return {
+        name: f"(SELECT * REPLACE (({SLOT} - {first})::INTEGER AS {SLOT}) FROM {origin})"
+        for first, sources in kept
+        for name, origin in sources.items()
+    }
 
 
 def _result(whole: Tally, parts: list[Tally]) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
@@ -40,14 +41,51 @@ def late_relations(plan: Plan) -> set[str]:
     return rules | ({plan.relation} if plan.deduplicate else set())
 
 
+class Shelf(Protocol):
+    """Where chunk-level relations are kept until the last chunk has passed."""
+
+    def add(self, prefix: str, number: int) -> None:
+        """Keep a chunk's rows, of the relations themselves or of their `_good_` views; `number` is its place."""
+        ...
+
+    def sources(self) -> dict[str, str]:
+        """How to read each relation as one."""
+        ...
+
+    def clear(self) -> None:
+        """Let all of it go."""
+        ...
+
+
+class Held:
+    """A shelf of tables, for what is small."""
+
+    def __init__(self, session: Session, relations: set[str], name: str) -> None:
+        self.session = session
+        self._tables = {
+            relation: f"chunk.{quote_identifier(f'_{name}_of_{relation}')}" for relation in sorted(relations)
+        }
+
+    def add(self, prefix: str, number: int) -> None:
+        for relation, table in self._tables.items():
+            verb = f"INSERT INTO {table}" if number else f"CREATE OR REPLACE TABLE {table} AS"
+            self.session.run(f"{verb} FROM chunk.{quote_identifier(prefix + relation)}")
+
+    def sources(self) -> dict[str, str]:
+        return self._tables
+
+    def clear(self) -> None:
+        for table in self._tables.values():
+            self.session.run(f"DROP TABLE IF EXISTS {table}")
+
+
 class Spill:
-    """Chunk-level relations of a long delivery, kept as Parquet until its last chunk has passed."""
+    """A shelf of Parquet files, for what is long."""
 
     def __init__(self, session: Session, relations: set[str], folder: Path) -> None:
         self.session, self.relations, self.folder = session, sorted(relations), folder
 
     def add(self, prefix: str, number: int) -> None:
-        """Keep a chunk's rows, of the relations themselves or of their `_good_` views; `number` is its place."""
         for relation in self.relations:
             folder = self.folder / relation
             folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +93,6 @@ class Spill:
             self.session.run(f"COPY (FROM chunk.{quote_identifier(prefix + relation)}) TO {path} (FORMAT parquet)")
 
     def sources(self) -> dict[str, str]:
-        """How to read each spilled relation as one."""
         return {name: f"read_parquet({quote_literal(f'{self.folder / name}/*.parquet')})" for name in self.relations}
 
     def clear(self) -> None:
