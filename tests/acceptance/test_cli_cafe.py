@@ -195,6 +195,22 @@ def test_hard_suspends_and_redrive_lets_go(empty, tills, penstock):
     assert penstock("status", "--check").code == 0
 
 
+def test_hard_without_a_pipeline_is_for_all_of_them(empty, tills, penstock):
+    (empty / "landing").mkdir(exist_ok=True)
+    for name in (LEEDS, CHESTERFIELD):
+        shutil.copy(tills / name, empty / "landing" / name)
+    said = penstock("run", "--hard")
+    assert (said.code, "error[E204]" in said.err, "nothing was loaded" in said.out) == (3, True, True)
+    assert penstock("run", "--no-hard", "--reload", "--json").records[-1]["state"] == "succeeded"
+
+
+def test_reload_without_a_pipeline_is_for_all_of_them(shop, penstock):
+    said = penstock("run", "--reload", "--json")
+    assert said.code == 0
+    assert said.records[-1]["loaded"]["orders"] > 0
+    assert penstock("verify").code == 0
+
+
 def test_a_suspended_delivery_can_be_given_up(empty, tills, penstock):
     run = penstock("run", "cafe", tills / LEEDS, "--hard", "--json").records[-1]["run"]
     assert penstock("redrive", run, "--drop").code == 0

@@ -231,6 +231,11 @@ def backfill(folder: Path, capsys, *words: str) -> tuple[int, list[dict]]:
     return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+def test_what_a_schedule_submits_is_asked_for_by_its_name(daily, capsys):
+    assert main(["run", "--reload", "--project", str(daily)]) == 0
+    assert "checkins fires, and was left alone: penstock run checkins --reload" in capsys.readouterr().out
+
+
 def test_a_past_range_is_planned_and_then_filled(daily, capsys):
     code, told = backfill(daily, capsys, "2024-03-01..2024-03-03")
     assert (code, [item["done"] for item in told]) == (0, [False, False, False])

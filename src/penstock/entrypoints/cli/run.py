@@ -46,8 +46,9 @@ class _Done:
 
     pipeline: str
     fired: Fired | None = None
-    addresses: Sequence[str] = ()
-    outcomes: Sequence[Outcome] = ()
+    addresses: dict[str, list[str]] = field(default_factory=dict)
+    """By pipeline."""
+    outcomes: list[Outcome] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
     @property
@@ -65,8 +66,11 @@ def run(options: Namespace, out: Output) -> int:
         with out.progress(done.pipeline or "run") as progress:
             hear = listener(out, progress)
             done.fired = firing.fire(project, done.pipeline, options, out)
-            done.addresses = [] if done.fired else _addresses(project, done.pipeline, files, options)
+            if not done.fired:
+                done.addresses = _offered(project, done.pipeline, files, options)
             _work(project, done, options, hear)
+            if not done.pipeline and _speaks_of_all(options):
+                _tell_fetched(project, options, out)
         _tell(project, done, out, seconds=time.monotonic() - began, before=before)
     return account.exit_code(done.runs) or firing.exit_code(done.fired)
 
@@ -74,11 +78,10 @@ def run(options: Namespace, out: Output) -> int:
 def _work(project: Project, done: _Done, options: Namespace, hear: Callable[[str, Run], None]) -> None:
     if done.fired:
         done.outcomes = project.settle(done.fired.acceptances, hear)
-    elif done.addresses:
-        reload, hard = options.reload, options.hard
-        done.outcomes = project.run(done.pipeline, done.addresses, reload=reload, hard=hard, listener=hear)
+    for name, addresses in done.addresses.items():
+        done.outcomes += project.run(name, addresses, reload=options.reload, hard=options.hard, listener=hear)
     done.runs = runs_of(done.outcomes)
-    if not done.addresses:
+    if not done.addresses or not done.pipeline:
         # A firing finds nothing new where another one, which was killed, has taken it up: that waits, too.
         known = {run.id for run in done.runs}
         done.runs += [run for run in project.work_until_idle(hear, done.pipeline) if run.id not in known]
@@ -90,8 +93,9 @@ def _tell(project: Project, done: _Done, out: Output, *, seconds: float, before:
         firing.tell(done.fired, out, seconds=seconds)
     elif not (done.fired or done.runs or done.addresses):
         _point_out(strays(project), out)
-    if done.addresses and not done.outcomes:
-        _tell_missing(project, done.pipeline, out)
+    if not done.outcomes:
+        for name in filter(project.conditions.__contains__, done.addresses):
+            _tell_missing(project, name, out)
     for line in catalog.drift_lines(_events_since(project, before), out):
         out.say(line)
     if done.runs or not done.failed:
@@ -101,15 +105,36 @@ def _tell(project: Project, done: _Done, out: Output, *, seconds: float, before:
         firing.tell(done.fired, out, seconds=seconds)
 
 
+def _speaks_of_all(options: Namespace) -> bool:
+    """Whether an option is about files that are there already, whichever they are."""
+    return options.reload or options.hard is not None
+
+
+def _offered(
+    project: Project, pipeline: str, files: Sequence[tuple[str, Path]], options: Namespace
+) -> dict[str, list[str]]:
+    """What each pipeline is to run, where anything is."""
+    found = {name: _addresses(project, name, files, options) for name in _meant(project, pipeline, options)}
+    return {name: addresses for name, addresses in found.items() if addresses}
+
+
+def _meant(project: Project, pipeline: str, options: Namespace) -> list[str]:
+    """The pipeline that was named; without one, those of which an option speaks, what follows from others last."""
+    if pipeline:
+        return [pipeline]
+    names = [name for name in project.pipelines if not project.fires(name)] if _speaks_of_all(options) else []
+    return sorted(names, key=project.derived.__contains__)
+
+
 def _addresses(project: Project, pipeline: str, files: Sequence[tuple[str, Path]], options: Namespace) -> list[str]:
     """The files that were named, in the landing zone; every file of the pipeline where an option speaks of them all."""
     if files and project.pipelines[pipeline].several:
         return [project.bring(pipeline, source, path) for source, path in files]
-    if files or not pipeline:
-        return project.receive(pipeline, *(path for _, path in files)) if files else []
+    if files:
+        return project.receive(pipeline, *(path for _, path in files))
     if options.reload and pipeline in project.conditions:
         return [key.state.address for key in project.keys(pipeline) if key.ready]
-    if options.reload or options.hard is not None:
+    if _speaks_of_all(options):
         from penstock.runtime.intake import takers
 
         own = {pipeline: project.pipelines[pipeline]}
@@ -133,6 +158,13 @@ def _tell_missing(project: Project, pipeline: str, out: Output) -> None:
         if not key.ready:
             out.say(f"  {out.mark('open')} {key.state.address} waits for {', '.join(key.missing)}")
             out.event("key_waiting", pipeline=pipeline, key=key.state.address, missing=list(key.missing))
+
+
+def _tell_fetched(project: Project, options: Namespace, out: Output) -> None:
+    """What is fetched, or submitted by a schedule, begins there, and is asked for by its name."""
+    words = " ".join(["--reload"] * options.reload + {True: ["--hard"], False: ["--no-hard"]}.get(options.hard, []))
+    for name in filter(project.fires, project.pipelines):
+        out.say(f"  {out.mark('open')} {name} fires, and was left alone: penstock run {name} {words}")
 
 
 def runs_of(outcomes: Sequence[Outcome]) -> list[Run]:
