@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,8 +59,8 @@ class Hook:
 
 
 @contextmanager
-def web_server() -> Iterator[tuple[Hook, str]]:
-    """A server, and its address without a scheme."""
+def web_server(context: ssl.SSLContext | None = None, says: bytes = b"") -> Iterator[tuple[Hook, str]]:
+    """A server, with a `context` over TLS, and its address without a scheme. `says` is what it answers."""
     hook = Hook()
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,12 +69,16 @@ def web_server() -> Iterator[tuple[Hook, str]]:
             hook.calls.append((self.path, dict(self.headers), body))
             self.send_response(hook.answers.pop(0) if hook.answers else 200)
             self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", str(len(says)))
             self.end_headers()
+            self.wfile.write(says)
 
         def log_message(self, *_: object) -> None:
             """Tests are quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
