@@ -116,6 +116,16 @@ class Plan:
         """The plans that read something: the members, or the only one."""
         return self.members or (self,)
 
+    @property
+    def indivisible(self) -> bool:
+        """Whether what becomes of a row depends on the other rows of its delivery."""
+        rules = (spec for specs in self.rules.values() for spec in specs)
+        return (
+            bool(self.deduplicate)
+            or any(not step.chunked for step in self.steps)
+            or any(spec.rule.scope == "slot" for spec in rules)
+        )
+
     def step(self, name: str) -> StepPlan | None:
         return next((step for step in self.steps if step.name == name), None)
 

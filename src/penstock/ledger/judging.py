@@ -37,12 +37,12 @@ def next_generation(delivery: Delivery, tail: Sequence[Generation], place: int, 
     """
     _validate(delivery, tail)
     head = tail[0] if tail else None
-    patched = head if delivery.kind is Kind.PATCH else None
+    healed = head if delivery.kind is Kind.PATCH or delivery.lines else None
     return Generation(
         slot=delivery.slot,
         number=tail[-1].number + 1 if tail else 1,
         kind=delivery.kind,
-        sequence=patched.sequence if patched else place,
+        sequence=healed.sequence if healed else place,
         accepted_at=now,
         content=delivery.content or (head.content if head else None),
         parts=delivery.parts or (head.parts if head else {}),
@@ -51,9 +51,9 @@ def next_generation(delivery: Delivery, tail: Sequence[Generation], place: int, 
         hard=delivery.hard,
         lines=delivery.lines,
         fixes=delivery.fixes,
-        heals=patched.number if patched else 0,
+        heals=healed.number if healed and delivery.kind is Kind.PATCH else 0,
         members=delivery.members or (head.members if head and delivery.content is None else ()),
-        run_time=delivery.run_time or (patched.run_time if patched else None),
+        run_time=delivery.run_time or (healed.run_time if healed else None),
     )
 
 
@@ -63,20 +63,22 @@ def _validate(delivery: Delivery, tail: Sequence[Generation]) -> None:
         case Kind.DELIVERY | Kind.RELOAD:
             if delivery.content is None:
                 raise UsageError(f"a {delivery.kind} needs the content that arrived", at=at, fix="pass content=")
+            if delivery.lines:
+                _validate_replay(at, tail)
         case Kind.WITHDRAWAL:
             if not tail:
                 raise UnknownName("nothing was ever delivered there, so nothing can be withdrawn", at=at)
         case Kind.PATCH:
-            _validate_patch(at, tail)
+            _validate_replay(at, tail)
 
 
-def _validate_patch(at: str, tail: Sequence[Generation]) -> None:
+def _validate_replay(at: str, tail: Sequence[Generation]) -> None:
     if not tail:
         raise UnknownName("nothing was ever delivered there, so nothing can be patched", at=at)
     head = tail[0]
     if head.kind is Kind.WITHDRAWAL:
         raise UsageError("the delivery was withdrawn, so it cannot be patched", at=at, fix="deliver the file again")
-    if head.standing is not Standing.LOADED:
+    if head.standing is not Standing.LOADED and not (head.replays_whole and head.standing.final):
         raise UsageError(
             "only a loaded delivery can be patched",
             at=at,

@@ -126,9 +126,9 @@ class Delivery:
     hard: bool | None = None
     """Overrides the pipeline's `hard` for this run only."""
     lines: tuple[int, ...] = ()
-    """A patch's lines; empty for everything else."""
+    """A replay's lines: those that a patch brings, or for whose sake the whole is reloaded; else empty."""
     fixes: str = ""
-    """A patch's edits: the address of the object in the landing zone that holds them."""
+    """A replay's edits: the address of the object in the landing zone that holds them."""
     members: tuple[Member, ...] = ()
     """The inputs of a slot that has several; `content` is their vector then."""
     run_time: datetime | None = None
@@ -143,7 +143,7 @@ class Generation:
     number: int
     kind: Kind
     sequence: int
-    """Its place in the ledger's order of acceptance. A patch carries the sequence of the generation that it heals."""
+    """Its place in the ledger's order of acceptance. A replay carries the sequence of what it heals."""
     accepted_at: datetime
     content: Content | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +163,11 @@ class Generation:
     @property
     def name(self) -> str:
         return f"{self.slot}#{self.number}"
+
+    @property
+    def replays_whole(self) -> bool:
+        """Whether it is a replay that prepares all of its delivery again."""
+        return self.kind is Kind.RELOAD and bool(self.lines)
 
     @property
     def identity(self) -> str:

@@ -1,9 +1,11 @@
 """Rejected rows: which are still open, and how a person sends them again.
 
-A reject belongs to the generation whose run found it. It is *superseded* once its slot has a newer delivery, reload or
-withdrawal; *healed* once a patch that brought its line has loaded without rejecting it again; *replayed* when a patch
-brought it and it was rejected again (the patch's own reject is the open one then); *replaying* while a patch that
-brings it is on its way, so that asking twice sends it once; *parked* when it was rejected as often as the limit allows.
+A replay is a patch, which brings some lines; or, where rows depend on each other, a reload of the whole with all edits
+so far. A reject belongs to the generation whose run found it. It is *superseded* once its slot has a newer delivery,
+reload or withdrawal; *healed* once a replay that brought its line has loaded without rejecting it again; *replayed*
+when one brought it and it was rejected again (the replay's own reject is the open one then); *replaying* while a replay
+that brings it is on its way, so that asking twice sends it once; *parked* when it was rejected as often as the limit
+allows.
 """
 
 from __future__ import annotations
@@ -135,18 +137,51 @@ def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, s
         return reject
     later = [generation for generation in history if generation.number > reject.generation]
     root = own.heals or own.number
-    attempt = 1 + sum(g.kind is Kind.PATCH and g.heals == root and g.number <= own.number for g in history)
-    if any(g.kind is not Kind.PATCH for g in later) or own.standing is Standing.SUPERSEDED:
+    attempt = _attempt(own, history)
+    if any(not _replays(g) for g in later) or own.standing is Standing.SUPERSEDED or (_replays(own) and _failed(own)):
         return replace(reject, status=SUPERSEDED, attempt=attempt)
-    for patch in later:
-        if patch.heals != root or reject.line not in patch.lines:
+    for item in later:
+        if not item.replays_whole and (item.heals != root or reject.line not in item.lines):
             continue
-        if not patch.standing.final:
+        if not item.standing.final:
             return replace(reject, status=REPLAYING, attempt=attempt)
-        if patch.standing is Standing.LOADED:
-            status = REPLAYED if reject.line in again.get(patch.number, ()) else HEALED
+        if item.standing is Standing.LOADED:
+            status = REPLAYED if reject.line in again.get(item.number, ()) else HEALED
             return replace(reject, status=status, attempt=attempt)
     return replace(reject, status=PARKED if attempt > ATTEMPTS else OPEN, attempt=attempt)
+
+
+def _replays(generation: Generation) -> bool:
+    return generation.kind is Kind.PATCH or generation.replays_whole
+
+
+def _failed(generation: Generation) -> bool:
+    """Whether it ended without an effect: what was open before it still is."""
+    return generation.standing in (Standing.REFUSED, Standing.STOPPED, Standing.DEAD, Standing.DROPPED)
+
+
+def _attempt(own: Generation, history: Sequence[Generation]) -> int:
+    """How often a line that this generation rejected had been tried by then."""
+    if own.kind is Kind.PATCH:
+        patches = (g for g in history if g.kind is Kind.PATCH and g.heals == own.heals)
+        return 1 + sum(g.number <= own.number for g in patches)
+    return len(list(_replayed(own, history))) + 1 if own.replays_whole else 1
+
+
+def _replayed(newest: Generation, history: Sequence[Generation]) -> Iterator[Generation]:
+    """The replays of a delivery that were loaded, the newest first, from this one on."""
+    for item in reversed([item for item in history if item.number <= newest.number]):
+        if not _replays(item):
+            return
+        if item.standing is Standing.LOADED:
+            yield item
+
+
+def edits_so_far(history: Sequence[Generation]) -> list[str]:
+    """The addresses of the edits that make up a slot's rows, beside the delivery, in the order in which they came."""
+    loaded = [item for item in history if item.standing is Standing.LOADED]
+    replays = list(_replayed(loaded[-1], loaded)) if loaded else []
+    return [item.fixes for item in reversed(replays) if item.fixes]
 
 
 def patches(
@@ -164,6 +199,14 @@ def patches(
         )
         for (slot, root), found in sorted(lines.items())
     ]  # fmt: skip
+
+
+def reloads(rejects: Iterable[Reject], record: Record, *, fixes: Mapping[str, str], fingerprint: str) -> list[Delivery]:
+    """The same where rows depend on each other: each delivery as a whole. `fixes` holds all edits so far."""
+    return [
+        replace(patch, kind=Kind.RELOAD, fixes=fixes.get(patch.slot.address, ""))
+        for patch in patches(rejects, record, fixes={}, fingerprint=fingerprint)
+    ]
 
 
 def _root(history: Sequence[Generation], number: int) -> int:

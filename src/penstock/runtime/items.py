@@ -20,8 +20,11 @@ _STATUS = {
     Standing.SUPERSEDED: "superseded",
 }
 LOADS = (Stage.LOAD, Stage.PUBLISH)
-INGESTIONS = (Kind.DELIVERY, Kind.RELOAD)
-"""Patches belong to the ingestion that they heal, and a withdrawal ingests nothing."""
+
+
+def ingests(generation: Generation) -> bool:
+    """Replays belong to the ingestion that they heal, and a withdrawal ingests nothing."""
+    return generation.kind in (Kind.DELIVERY, Kind.RELOAD) and not generation.replays_whole
 
 
 def state_of(generation: Generation, run: Run | None, boundary: str) -> tuple[str, str]:

@@ -49,9 +49,11 @@ class Told:
     def of(cls, run: Run) -> Told:
         """Rows of a delivery that was not loaded have failed, all of them."""
         healing = {item.slot.address for item in run.generations if item.kind is Kind.PATCH}
+        wholes = {item.slot.address: len(item.lines) for item in run.generations if item.replays_whole}
         came = [result for result in run.results if result.standing is Standing.LOADED]
         lost = sum(result.fates.read for result in run.results if result.standing in _LOST)
         patched = sum(result.fates.kept for result in came if result.slot.address in healing)
+        patched += sum(max(wholes.get(each.slot.address, 0) - each.fates.quarantined, 0) for each in came)
         return cls(
             sum(result.fates.kept for result in came),
             lost + sum(result.fates.quarantined for result in came),

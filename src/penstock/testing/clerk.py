@@ -83,6 +83,10 @@ class Clerk:
         """Rejected lines of a file are replayed."""
         return self._send(name, kind=Kind.PATCH, lines=lines)
 
+    def replay_whole(self, name: str, text: str, *lines: int) -> Acceptance:
+        """Rejected lines of a file are replayed with all the others."""
+        return self._send(name, kind=Kind.RELOAD, content=content(text), lines=lines)
+
     def withdraw(self, name: str) -> Acceptance:
         """A person takes a file's rows out of the tables."""
         return self._send(name, kind=Kind.WITHDRAWAL)

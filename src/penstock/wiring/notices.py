@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from penstock.authoring.notices import DEFAULT, Notice
 from penstock.errors import PenstockError
 from penstock.model.messages import Message
-from penstock.runtime.items import INGESTIONS, fields_of, item_of, state_of
+from penstock.runtime.items import fields_of, ingests, item_of, state_of
 from penstock.runtime.notices import Channel, Items, Notifier, Place
 from penstock.wiring.parts import Parts
 from penstock.wiring.repeating import repeated
@@ -60,7 +60,7 @@ class Telling(Parts):
         boundary, forms = self.plans[run.pipeline].boundary, self.pipelines[run.pipeline].tracked
         mine = [item for item in run.generations if item.run == run.id]
         states = [state_of(item, run, boundary)[0] for item in mine]
-        named = [item_of(forms, fields_of(item, run, boundary)) for item in mine if forms and item.kind in INGESTIONS]
+        named = [item_of(forms, fields_of(item, run, boundary)) for item in mine if forms and ingests(item)]
         return Items(states[-1] if states else str(run.stage), named)
 
     def open_channel(self, name: str) -> Channel:

@@ -8,8 +8,18 @@ from typing import Any
 
 from penstock.adapters.files.landing import LANDING
 from penstock.errors import UsageError
-from penstock.model.slots import Slot
-from penstock.runtime.healing import OPEN, PARKED, Reject, Selection, check_edits, judged, patches
+from penstock.model.slots import Delivery, Slot
+from penstock.runtime.healing import (
+    OPEN,
+    PARKED,
+    Reject,
+    Selection,
+    check_edits,
+    edits_so_far,
+    judged,
+    patches,
+    reloads,
+)
 from penstock.runtime.worker import Listener, ignore
 from penstock.wiring.deliveries import Deliveries
 from penstock.wiring.outcomes import Outcome
@@ -47,7 +57,8 @@ class Rejects(Deliveries):
     def replay(
         self, selection: Selection, edits: Sequence[Mapping[str, Any]] = (), listener: Listener = ignore
     ) -> list[Outcome]:
-        """Send open rejects again as patches of their slots. An edit is `{"slot", "line", "set": {column: text}}`."""
+        """Send open rejects again: as patches of their slots, or, where rows depend on each other, with all of their
+        deliveries. An edit is `{"slot", "line", "set": {column: text}}`."""
         chosen = list(self.rejects(selection))
         if not chosen:
             raise UsageError("no open reject is selected", fix="penstock quarantine list")
@@ -58,10 +69,33 @@ class Rejects(Deliveries):
                 outcomes += self._replay_keys(name, mine, edits, listener)
                 continue
             check_edits(edits, self._columns(name), mine)
-            addresses = self._store_edits(name, edits)
-            deliveries = patches(mine, self.ledger, fixes=addresses, fingerprint=self.plans[name].fingerprint)
+            deliveries = (
+                self._wholes(name, mine, edits) if self._indivisible(name) else self._patches(name, mine, edits)
+            )
             outcomes += self.settle(self.ledger.accept(deliveries, self.clock()), listener)
         return outcomes
+
+    def _indivisible(self, pipeline: str) -> bool:
+        """Whether rejected rows cannot be run alone: they depend on the others, or cannot be read apart from them."""
+        plan = self.plans[pipeline]
+        return plan.indivisible or plan.source.format == "parquet"
+
+    def _patches(self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]]) -> list[Delivery]:
+        addresses = self._store_edits(pipeline, edits)
+        return patches(rejects, self.ledger, fixes=addresses, fingerprint=self.plans[pipeline].fingerprint)
+
+    def _wholes(self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]]) -> list[Delivery]:
+        """Whole deliveries, with the edits that their rows were made with so far, and the new ones."""
+        known = [edit for slot in sorted({reject.slot for reject in rejects}) for edit in self._known(pipeline, slot)]
+        addresses = self._store_edits(pipeline, [*known, *edits])
+        return reloads(rejects, self.ledger, fixes=addresses, fingerprint=self.plans[pipeline].fingerprint)
+
+    def _known(self, pipeline: str, address: str) -> Iterator[dict[str, Any]]:
+        from penstock.adapters.duckdb.feeding import read_fixes
+
+        for fixes in edits_so_far(self.ledger.history(Slot(pipeline, address))):
+            for line, edit in read_fixes(self.landing, fixes).items():
+                yield {"slot": address, "line": line, "set": edit}
 
     def _replay_keys(
         self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]], listener: Listener
@@ -88,8 +122,11 @@ class Rejects(Deliveries):
 
         addresses = {}
         for slot in sorted({edit["slot"] for edit in edits}):
-            lines = [{"line": edit["line"], "set": edit["set"]} for edit in edits if edit["slot"] == slot]
-            text = "".join(f"{json.dumps(line)}\n" for line in lines)
+            lines: dict[int, dict[str, str]] = {}
+            for edit in edits:
+                if edit["slot"] == slot:
+                    lines[edit["line"]] = {**lines.get(edit["line"], {}), **edit["set"]}
+            text = "".join(f"{json.dumps({'line': line, 'set': edit})}\n" for line, edit in lines.items())
             address = f"{LANDING}/_fixes/{pipeline}/{uuid.uuid4().hex}.jsonl"
             addresses[slot] = self.landing.store(text.encode(), address)
         return addresses

@@ -15,14 +15,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, BinaryIO
 
 from penstock.adapters.duckdb.parts import ChunkPart, JoinedPart, ParquetPart, Part
 from penstock.adapters.duckdb.session import Resources
 from penstock.adapters.duckdb.tally import Tally
-from penstock.adapters.files.chunk import Chunk
+from penstock.adapters.files.chunk import Chunk, Rejected
 from penstock.adapters.files.dialect import Dialect, Layout, Limits
 from penstock.adapters.files.jsonarray import open_json
 from penstock.adapters.files.jsonlines import open_json_lines
@@ -116,7 +116,8 @@ class Feed:
         return chunks if tally.good else []
 
     def _few(self, tally: Tally) -> list[Chunk]:
-        if self.plan.source.format == "csv" and tally.generation.kind is not Kind.PATCH:
+        generation = tally.generation
+        if self.plan.source.format == "csv" and generation.kind is not Kind.PATCH and not generation.fixes:
             return self._at_once(tally)
         return list(itertools.islice(self._chunks(tally, careful=True), 2))
 
@@ -140,13 +141,12 @@ class Feed:
             return
         digest = hashlib.sha256()
         with closing(stream):
-            patch = generation.kind is Kind.PATCH
-            chunks = self._opened(stream, tally.base, digest, careful=careful or patch)
+            patch, fixes = generation.kind is Kind.PATCH, read_fixes(self.landing, generation.fixes)
+            chunks = self._opened(stream, tally.base, digest, careful=careful or patch or bool(fixes))
             if patch:
-                fixes = read_fixes(self.landing, generation.fixes)
                 yield patched(chunks, self.plan.source, frozenset(generation.lines), fixes, tally.base)
             else:
-                yield from chunks
+                yield from (edited(chunk, fixes, tally.base) for chunk in chunks)
         self._check_content(tally, digest.hexdigest())
 
     def _check_content(self, tally: Tally, sha256: str) -> None:
@@ -188,9 +188,9 @@ class Feed:
         if stream is None:
             return
         with closing(stream):
-            rows = ParquetPart.count(stream)
+            rows, fixes = ParquetPart.count(stream), read_fixes(self.landing, tally.generation.fixes)
             for start in range(0, rows, _PARQUET_ROWS):
-                yield ParquetPart(tally, stream, start, min(start + _PARQUET_ROWS, rows), self.plan)
+                yield ParquetPart(tally, stream, start, min(start + _PARQUET_ROWS, rows), self.plan, fixes)
 
 
 def _changed(address: str) -> PenstockError:
@@ -203,7 +203,7 @@ def _changed(address: str) -> PenstockError:
 
 
 def read_fixes(landing: Landing, address: str) -> dict[int, Mapping[str, str]]:
-    """A patch's edits: JSON Lines of `{"line": 17, "set": {"total": "5.20"}}` in the landing zone."""
+    """A replay's edits: JSON Lines of `{"line": 17, "set": {"total": "5.20"}}` in the landing zone."""
     if not address:
         return {}
     with closing(landing.open(address)) as stream:
@@ -214,30 +214,49 @@ def read_fixes(landing: Landing, address: str) -> dict[int, Mapping[str, str]]:
 def patched(
     chunks: Iterable[Chunk], source: Source, lines: frozenset[int], fixes: Mapping[int, Mapping[str, str]], base: int
 ) -> Chunk:
-    """One chunk of the lines that a patch brings, with its edits. A line that never split into columns comes back
-    only if its edit gives every column."""
-    rows: dict[int, dict[str, str]] = {}
-    rejected = []
+    """One chunk of the lines that a patch brings, with its edits."""
+    rows: dict[int, list[str]] = {}
+    rejected: list[Rejected] = []
     columns: tuple[str, ...] = source.names
     for chunk in chunks:
         columns = chunk.columns
         rejected += [item for item in chunk.rejected if item.line in lines]
-        for record in csv.reader(io.StringIO(chunk.data.decode(), newline="")):
-            line = int(record[0]) - base
-            if line in lines:
-                rows[line] = dict(zip(columns, record[1:], strict=False))
-    rows |= {line: dict(edit) for line, edit in fixes.items() if line in lines and set(edit) == set(columns)}
-    mended = {line: {**row, **fixes.get(line, {})} for line, row in sorted(rows.items())}
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([base + line, *(row[column] for column in columns)] for line, row in mended.items())
-    still = tuple(item for item in rejected if item.line not in mended)
-    data = text.getvalue().encode()
-    last = max(lines, default=1)
-    return Chunk(
-        data, columns, numbered=True, first_line=1, lines=last, records=len(lines), start=0, rejected=still,
-        widest=len(data),
+        rows |= {line: row for line, row in _rows(chunk, base) if line in lines}
+    whole = Chunk(
+        _written(rows.items(), base), columns, numbered=True, first_line=1, lines=max(lines, default=1),
+        records=len(lines), start=0, rejected=tuple(rejected),
     )  # fmt: skip
+    return edited(whole, {line: edit for line, edit in fixes.items() if line in lines}, base)
+
+
+def edited(chunk: Chunk, fixes: Mapping[int, Mapping[str, str]], base: int) -> Chunk:
+    """The chunk with a person's edits. A line that never split into columns comes back only if its edit gives every
+    column."""
+    here = range(chunk.first_line, chunk.first_line + chunk.lines)
+    own = {line: edit for line, edit in fixes.items() if line in here}
+    if not own:
+        return chunk
+    columns, torn, rows = chunk.columns, {item.line for item in chunk.rejected}, dict(_rows(chunk, base))
+    for line, edit in own.items():
+        if line in rows:
+            rows[line] = [edit.get(name, value) for name, value in zip(columns, rows[line], strict=True)]
+        elif line in torn and set(edit) == set(columns):
+            rows[line] = [edit[name] for name in columns]
+    data = _written(sorted(rows.items()), base)
+    still = tuple(item for item in chunk.rejected if item.line not in rows)
+    return replace(chunk, data=data, rejected=still, widest=len(data))
+
+
+def _rows(chunk: Chunk, base: int) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a numbered chunk by line."""
+    for record in csv.reader(io.StringIO(chunk.data.decode(), newline="")):
+        yield int(record[0]) - base, record[1:]
+
+
+def _written(rows: Iterable[tuple[int, list[str]]], base: int) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([base + line, *row] for line, row in rows)
+    return text.getvalue().encode()
 
 
 def ahead(make: Callable[[], Iterator[Part]]) -> Iterator[Part]:

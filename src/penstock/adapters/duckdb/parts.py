@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
 
 from penstock.adapters.duckdb.session import Session, readable
@@ -27,6 +28,8 @@ from penstock.model.rows import ROW, SLOT
 
 RejectedRow = tuple[int, int, str, str | None, int | None, int | None]
 """ordinal, row identity, reason, shape, first and last byte."""
+Fixes = Mapping[int, Mapping[str, str]]
+"""A person's edits: texts by line and column."""
 
 SOURCE_IS_READ = "CREATE OR REPLACE VIEW chunk._source AS FROM chunk._read"
 _LINE = 2 * 1024 * 1024
@@ -199,8 +202,11 @@ class ParquetPart:
     Each part has a descriptor of its own: the next part is asked for, and the file closed, before this one is read.
     """
 
-    def __init__(self, tally: Tally, stream: BinaryIO, start: int, end: int, plan: Plan) -> None:
+    def __init__(
+        self, tally: Tally, stream: BinaryIO, start: int, end: int, plan: Plan, fixes: Fixes = MappingProxyType({})
+    ) -> None:
         self.tally, self.start, self.end, self.plan = tally, start, end, plan
+        self.fixes = {line: edit for line, edit in fixes.items() if start < line <= end}
         self.descriptor = os.dup(stream.fileno())
         self._closing = weakref.finalize(self, os.close, self.descriptor)
         self.records = {tally.ordinal: (end - start, end)}
@@ -225,10 +231,10 @@ class ParquetPart:
 
     def read_into(self, session: Session, masks: Sequence[str], _scratch: Path) -> list[RejectedRow]:
         names = self.plan.reading.names
-        texts = ", ".join(f"CAST({quote_identifier(name)} AS VARCHAR) AS _c{place}" for place, name in enumerate(names))
+        texts = ", ".join(f"{self._text(name)} AS _c{place}" for place, name in enumerate(names))
         origin = (
             f"(SELECT {self.tally.base + 1} + file_row_number AS {ROW}, {texts} FROM read_parquet("
-            f"'/proc/self/fd/{self.descriptor}', file_row_number = true) "
+            f"'/proc/self/fd/{self.descriptor}', file_row_number = true){self._fixed(session)} "
             f"WHERE file_row_number >= {self.start} AND file_row_number < {self.end})"
         )
         select = self.plan.reading.select(origin, masks, identity=(ROW,))
@@ -238,6 +244,26 @@ class ParquetPart:
         session.run(SOURCE_IS_READ)
         _agree(rows, 0, self.records[self.tally.ordinal][0], self.tally.address)
         return []
+
+    def _text(self, name: str) -> str:
+        """A value as a text file would have it; an edit of it comes first, and an empty one is no value."""
+        value = f"CAST({quote_identifier(name)} AS VARCHAR)"
+        if not any(name in edit for edit in self.fixes.values()):
+            return value
+        edit = f"edit[{quote_literal(name)}]"
+        return f"CASE WHEN map_contains(edit, {quote_literal(name)}) THEN nullif({edit}, '') ELSE {value} END"
+
+    def _fixed(self, session: Session) -> str:
+        """What joins each row with its edit."""
+        if not self.fixes:
+            return ""
+        session.run("CREATE OR REPLACE TABLE chunk._fixes (line BIGINT, edit MAP(VARCHAR, VARCHAR))")
+        for line, edit in self.fixes.items():
+            session.run(
+                "INSERT INTO chunk._fixes VALUES ($1, map($2::VARCHAR[], $3::VARCHAR[]))",
+                [line, [*edit], [*edit.values()]],
+            )
+        return " LEFT JOIN chunk._fixes ON line = file_row_number + 1"
 
 
 class KeyedPart:

@@ -295,12 +295,12 @@ def _show_items(project: Project, name: str, out: Output, *, wanted: bool) -> No
 def items(project: Project, name: str, limit: int = RECENT) -> Iterator[dict[str, Any]]:
     """A pipeline's last ingestions, newest first, under the names that it gives them."""
     from penstock.authoring.items import DEFAULT
-    from penstock.runtime.items import INGESTIONS, fields_of, item_of
+    from penstock.runtime.items import fields_of, ingests, item_of
 
     forms, boundary = project.pipelines[name].tracked or DEFAULT, project.plans[name].boundary
     runs: dict[str, Run | None] = {}
     for generation in project.ledger.generations(name, limit):
-        if generation.kind in INGESTIONS:
+        if ingests(generation):
             if generation.run not in runs:
                 runs[generation.run] = project.ledger.run(generation.run) if generation.run else None
             yield item_of(forms, fields_of(generation, runs[generation.run], boundary))

@@ -225,6 +225,40 @@ class AcceptanceContract:
         clerk.work()
         assert clerk.stands("leeds") == ["loaded", "superseded", "loaded"]
 
+    # --- replays of whole deliveries -----------------------------------------------------------------------------
+
+    def test_a_replay_of_the_whole_keeps_the_place_of_what_it_heals(self, clerk: Clerk) -> None:
+        loaded = clerk.deliver("leeds", "A", "v1", parts={"branch": "leeds"}).generation
+        clerk.deliver("york", "Y")
+        clerk.work()
+        again = clerk.replay_whole("leeds", "A", 3, 7).generation
+        assert (again.number, again.heals, again.sequence) == (2, 0, loaded.sequence)
+        assert (again.parts, again.lines, again.replays_whole) == (loaded.parts, (3, 7), True)
+
+    def test_a_replay_of_the_whole_takes_the_place_of_the_delivery(self, clerk: Clerk) -> None:
+        clerk.deliver("leeds", "A")
+        clerk.work()
+        clerk.replay_whole("leeds", "A", 3)
+        clerk.work()
+        assert clerk.live() == [("leeds", 2)]
+        assert not clerk.deliver("leeds", "A").fresh
+
+    def test_a_replay_of_the_whole_needs_a_loaded_generation(self, clerk: Clerk) -> None:
+        with pytest.raises(UnknownName):
+            clerk.replay_whole("leeds", "A", 3)
+        clerk.deliver("leeds", "A")
+        with pytest.raises(UsageError):
+            clerk.replay_whole("leeds", "A", 3)
+
+    def test_a_replay_of_the_whole_that_came_to_nothing_may_be_tried_again(self, clerk: Clerk) -> None:
+        clerk.deliver("leeds", "A")
+        clerk.work()
+        clerk.replay_whole("leeds", "A", 3)
+        clerk.complete(clerk.start(), leeds=Standing.STOPPED)
+        clerk.replay_whole("leeds", "A", 3)
+        clerk.work()
+        assert clerk.stands("leeds") == ["loaded", "stopped", "loaded"]
+
     # --- withdrawals ---------------------------------------------------------------------------------------------
 
     def test_a_withdrawal_begins_at_load_with_nothing_staged(self, clerk: Clerk) -> None:
