@@ -326,6 +326,17 @@ def test_sums_keep_all_their_digits(tmp_path):
     assert bench.rows("totals", "name, total") == [("tea", 9007199254740993)]
 
 
+@pytest.mark.parametrize("per_distinct", ["", "name"])
+def test_a_plain_select_may_follow_a_wide_step(tmp_path, per_distinct):
+    shop = pipeline()
+    shop.sql("totals", "SELECT name, sum(price) AS total FROM source GROUP BY name")
+    shop.sql("named", "SELECT total, upper(name) AS name FROM totals", inputs=["totals"], per_distinct=per_distinct)
+    shop.load("named", to=ps.lake())
+    bench = Bench(tmp_path, shop)
+    bench.prepare(a__csv="1,tea,1\n2,jam,2\n3,tea,3\n")
+    assert [(name, float(total)) for name, total in bench.rows("named", "name, total")] == [("JAM", 2.0), ("TEA", 4.0)]
+
+
 def test_dropped_columns_and_clear_values_are_nowhere(tmp_path):
     shop = pipeline(privacy={"name": ps.tokenize()})
     shop.checks("source", 'ColumnValues "price" >= 0')

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from penstock.compile.rowwise import analyse, per_distinct
+from penstock.compile.rowwise import analyse
 from penstock.compile.words import AGGREGATES, VOLATILE
 from penstock.errors import StepError
 
@@ -98,25 +98,6 @@ def test_statements_that_reach_outside_are_refused_with_their_place(query):
     with pytest.raises(StepError) as caught:
         shape(query)
     assert caught.value.at == "pipelines/p.py:1"
-
-
-def test_per_distinct_gives_the_same_rows():
-    query = "SELECT a, upper(b) AS big FROM source"
-    found = analyse(query, ("source",), {"source": ("a", "b")}, where="")
-    fast = per_distinct(query, "source", "b", found, ("a", "big"), where="")
-    with duckdb.connect() as connection:
-        connection.execute(
-            "CREATE TABLE source AS SELECT i AS _row, 0 AS _slot, i AS a, nullif('b' || i % 3, 'b1') AS b "
-            "FROM range(9) t(i)"
-        )
-        plain = connection.execute(f"SELECT _row, _slot, a, big FROM ({found.sql}) ORDER BY _row").fetchall()
-        assert connection.execute(f"SELECT _row, _slot, a, big FROM ({fast}) ORDER BY _row").fetchall() == plain
-
-
-def test_per_distinct_refuses_an_expression_over_another_column():
-    found = shape("SELECT a, b || a AS c FROM source")
-    with pytest.raises(StepError, match="does not fit"):
-        per_distinct("SELECT a, b || a AS c FROM source", "source", "b", found, ("a", "c"), where="")
 
 
 def test_the_aggregates_are_those_of_the_engine():

@@ -26,10 +26,8 @@ CHECKS = (
 )
 
 SOLD = """
-    SELECT ordered_at, branch, total, payment, card,
-        unnest(string_split(basket, ', ')) AS item,
-        unnest(range(1, len(string_split(basket, ', ')) + 1)) AS line_no
-    FROM source
+    SELECT ordered_at, branch, total, payment, card, unnest(items) AS item, unnest(range(1, len(items) + 1)) AS line_no
+    FROM (SELECT *, string_split(basket, ', ') AS items FROM source)
 """
 
 ITEMS = r"""

@@ -57,7 +57,7 @@ def _kept(step: StepPlan, plan: Plan, *, filters: bool) -> StepPlan:
     # What only the whole delivery shows (a duplicate, say) leaves the source again after the step has made its rows.
     sql = f"SELECT * FROM {RELATION} SEMI JOIN {quote_identifier(plan.relation)} USING ({ROW})"
     return replace(
-        step, inputs=(plan.relation,), sql=sql, function=None, columns=(),
+        step, inputs=(plan.relation,), sql=sql, each="", function=None, columns=(),
         counted=not filters, filters=filters, stored=False,
     )  # fmt: skip
 

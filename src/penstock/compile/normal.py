@@ -6,7 +6,7 @@ and length-prefixed, after privacy. It is computed once for each distinct natura
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from penstock.authoring.tables import Entity, Normalization, Owned, identity_of
 from penstock.compile.sql import quote_identifier
@@ -91,6 +91,11 @@ def words(name: str) -> str:
     return f"_words_{name}"
 
 
+def key_in_rows(entity: str) -> str:
+    """The column of a step's rows that holds an entity's surrogate key, where the step has computed it."""
+    return f"_key_{entity}"
+
+
 def contributions(name: str, table: Entity, relation: str) -> str:
     """One slot's word on each entity: of rows that speak of one key, the largest order, then the largest row."""
     columns = key_columns(table)
@@ -106,8 +111,28 @@ def contributions(name: str, table: Entity, relation: str) -> str:
     return f"SELECT {surrogate(columns)} AS {identity}, {listed}{attributes}, {ROW}, {SLOT} FROM ({words})"
 
 
-def owned_rows(name: str, table: Owned, normalization: Normalization, relation: str, *, distinct: bool) -> str:
-    """An owned table's rows over `relation`, with its references resolved by joins to `_key_<entity>`."""
+def contributions_once(name: str, table: Entity, relation: str, values: str) -> str:
+    """The same for an entity whose keys are in the rows: its columns are with the distinct values in `values`."""
+    key, identity = quote_identifier(key_in_rows(name)), quote_identifier(identity_of(name, table))
+    listed = ", ".join(quote_identifier(column) for column in key_columns(table))
+    words = f"SELECT {SLOT}, {key}, max({ROW}) AS {ROW} FROM {relation} GROUP BY {SLOT}, {key}"
+    told = f"SELECT DISTINCT {key}, {listed} FROM {quote_identifier(values)}"
+    return (
+        f"SELECT {key} AS {identity}, {listed}, w.{ROW}, w.{SLOT} FROM ({words}) AS w JOIN ({told}) AS e USING ({key})"
+    )
+
+
+def owned_rows(
+    name: str,
+    table: Owned,
+    normalization: Normalization,
+    relation: str,
+    *,
+    distinct: bool,
+    once: Collection[str] = (),
+) -> str:
+    """An owned table's rows over `relation`, with its references resolved by joins to `_key_<entity>`, but for those
+    entities whose keys are in the rows (`once`)."""
     entities = normalization.entities()
     identity = identity_of(name, table)
     picked: dict[str, str] = {}
@@ -115,22 +140,31 @@ def owned_rows(name: str, table: Owned, normalization: Normalization, relation: 
         picked[identity] = f"r.{ROW}"
     for ref in table.refs:
         key = identity_of(ref, normalization.tables[ref])
-        picked[key] = f"k_{ref}.{quote_identifier(key)}" if ref in entities else f"r.{ROW}"
+        found = f"r.{quote_identifier(key_in_rows(ref))}" if ref in once else f"k_{ref}.{quote_identifier(key)}"
+        picked[key] = found if ref in entities else f"r.{ROW}"
     picked |= {column: f"r.{quote_identifier(column)}" for column in table.columns}
     if table.key and not any(value == f"r.{ROW}" for value in picked.values()):
         picked = {ROW: f"r.{ROW}"} | picked
     joins = "".join(
-        f" JOIN _key_{ref} AS k_{ref} ON {_same(ref, entities[ref])}" for ref in table.refs if ref in entities
+        f" JOIN _key_{ref} AS k_{ref} ON {_same(ref, entities[ref])}"
+        for ref in table.refs
+        if ref in entities and ref not in once
     )
     listed = ", ".join(f"{value} AS {quote_identifier(column)}" for column, value in picked.items())
     once = f"DISTINCT ON (r.{ROW}) " if distinct else ""
     return f"SELECT {once}{listed}, r.{SLOT} AS {SLOT} FROM {relation} AS r{joins}"
 
 
-def lossy_rows(table: Owned, normalization: Normalization, relation: str) -> str:
+def columns_of_references(table: Owned, normalization: Normalization, once: Collection[str] = ()) -> Iterator[str]:
+    """The columns of a relation's rows by which an owned table refers to entities."""
+    for ref, entity in normalization.entities().items():
+        if ref in table.refs:
+            yield from (key_in_rows(ref),) if ref in once else key_columns(entity)
+
+
+def lossy_rows(table: Owned, normalization: Normalization, relation: str, once: Collection[str] = ()) -> str:
     """Counts the source rows of which a table at the grain of the source row would keep only one of several truths."""
-    entities = normalization.entities()
-    needs = (column for ref in table.refs if ref in entities for column in key_columns(entities[ref]))
+    needs = columns_of_references(table, normalization, once)
     listed = ", ".join(quote_identifier(column) for column in dict.fromkeys((*table.columns, *needs)))
     told = f"SELECT DISTINCT {ROW}, {listed} FROM {relation}"
     return f"SELECT count(*) FROM (SELECT {ROW} FROM ({told}) GROUP BY {ROW} HAVING count(*) > 1)"

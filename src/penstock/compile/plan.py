@@ -19,13 +19,13 @@ from penstock.authoring.rules import CheckSpec
 from penstock.authoring.sources import Source
 from penstock.authoring.steps import Step
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target, identity_of
-from penstock.compile import normal
+from penstock.compile import normal, once
 from penstock.compile.boundaries import boundary_of
 from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.matching import of_source, ordered
 from penstock.compile.readiness import check_parts
 from penstock.compile.reading import Reading
-from penstock.compile.rowwise import Shape, analyse, per_distinct
+from penstock.compile.rowwise import Shape, analyse
 from penstock.compile.sql import quote_identifier
 from penstock.compile.tables import refuse_unknown, relations_of
 from penstock.errors import StepError
@@ -44,6 +44,8 @@ class StepPlan:
     inputs: tuple[str, ...]
     chunked: bool
     sql: str = ""
+    each: str = ""
+    """Selects `_each_<step>`, which `sql` reads: what is computed once for each distinct value of a column."""
     function: Callable[..., Any] | None = None
     forms: tuple[str, ...] = ()
     counted: bool = False
@@ -149,7 +151,8 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     shapes = _shapes(pipeline, readings)
     normalizations = {item.relation: item for item in pipeline.normalizations}
     chunked = _chunk_level(pipeline, shapes)
-    tables = _tables(pipeline, shapes, chunked, normalizations)
+    keys = once.keys_in(pipeline, shapes, chunked)
+    tables = _tables(pipeline, shapes, chunked, normalizations, keys)
     rules: dict[str, tuple[CheckSpec, ...]] = {}
     for spec, place in pipeline.rules:
         check_columns(spec.rule, _types(spec, pipeline), at=str(place))
@@ -158,9 +161,16 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     kept = {name: reading.columns for name, reading in readings.items()}
     steps_known = {name: shape.columns for name, shape in shapes.items()}
     refuse_unknown(pipeline, relations_of(pipeline, kept, steps_known))
-    needed = _needed(pipeline, shapes, tables, rules)
+    needed = _needed(pipeline, shapes, tables, rules, keys)
     steps = tuple(
-        _step_plan(step, shapes.get(step.name), chunked, needed, _readers(pipeline, step.name, tables, rules))
+        _step_plan(
+            step,
+            shapes.get(step.name),
+            chunked,
+            needed,
+            _readers(pipeline, step.name, tables, rules),
+            keys.get(step.name, {}),
+        )
         for step in pipeline.order()
     )
     first = next(iter(pipeline.sources))
@@ -284,7 +294,11 @@ def _origin(pipeline: Pipeline, shapes: Mapping[str, Shape], relation: str, colu
 
 
 def _tables(
-    pipeline: Pipeline, shapes: Mapping[str, Shape], chunked: set[str], normalizations: Mapping[str, Normalization]
+    pipeline: Pipeline,
+    shapes: Mapping[str, Shape],
+    chunked: set[str],
+    normalizations: Mapping[str, Normalization],
+    keys: Mapping[str, once.Keys],
 ) -> tuple[TablePlan, ...]:
     """The plans of all tables, in the order of loading."""
     tables: list[TablePlan] = []
@@ -300,24 +314,28 @@ def _tables(
         if isinstance(declared, Entity):
             base = origin(declared)
             key = normal.keyed(loading.table, declared)
-            sql = normal.contributions(loading.table, declared, GOOD + base)
+            if loading.table in keys.get(base, {}):
+                sql = normal.contributions_once(loading.table, declared, GOOD + base, once.each(base))
+            else:
+                sql = normal.contributions(loading.table, declared, GOOD + base)
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec), key=key))
         else:
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
-            once = base not in pipeline.sources and not declared.key
-            sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=once)
-            doubts = _doubts(loading, declared, normalization, base, read=base in pipeline.sources)
+            read, within = base in pipeline.sources, keys.get(base, {})
+            distinct = not read and not declared.key
+            sql = normal.owned_rows(loading.table, declared, normalization, GOOD + base, distinct=distinct, once=within)
+            doubts = _doubts(loading, declared, normalization, base, read=read, keys=within)
             whole = bool(declared.key)
             tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, doubts=doubts, whole=whole))
     return tuple(tables)
 
 
 def _doubts(
-    loading: Loading, table: Owned, normalization: Normalization, base: str, *, read: bool
+    loading: Loading, table: Owned, normalization: Normalization, base: str, *, read: bool, keys: once.Keys
 ) -> tuple[tuple[tuple[str, ...], str], ...]:
     """What must be counted before an owned table may stand for its relation. PostgreSQL's own key counts repeats."""
     if not table.key:
-        query = normal.lossy_rows(table, normalization, GOOD + base)
+        query = normal.lossy_rows(table, normalization, GOOD + base, keys)
         return () if read else (((query,), "its columns are not the same in all rows of one source row"),)
     references_entity = any(
         column == identity_of(name, entity) for name, entity in normalization.entities().items() for column in table.key
@@ -375,6 +393,7 @@ def _needed(
     shapes: Mapping[str, Shape],
     tables: tuple[TablePlan, ...],
     rules: Mapping[str, tuple[CheckSpec, ...]],
+    keys: Mapping[str, once.Keys],
 ) -> dict[str, set[str] | None]:
     """For each SQL step the columns that are read from it; None where all may be."""
     needed: dict[str, set[str] | None] = {}
@@ -382,7 +401,7 @@ def _needed(
         wanted: set[str] | None = set()
         for table in tables:
             if table.relation == step.name:
-                wanted = _add(wanted, _columns_of(table, pipeline))
+                wanted = _add(wanted, _columns_of(table, pipeline, keys.get(step.name, {})))
         for spec in rules.get(step.name, ()):
             wanted = _add(wanted, set(spec.rule.columns) if spec.rule.columns else None)
         for reader in pipeline.steps.values():
@@ -396,15 +415,15 @@ def _add(wanted: set[str] | None, more: set[str] | None) -> set[str] | None:
     return None if wanted is None or more is None else wanted | more
 
 
-def _columns_of(table: TablePlan, pipeline: Pipeline) -> set[str] | None:
+def _columns_of(table: TablePlan, pipeline: Pipeline, keys: once.Keys) -> set[str] | None:
+    """What a table wants of its relation's rows, but for the `keys` that are in them anyway."""
     for normalization in pipeline.normalizations:
         declared = normalization.tables.get(table.spec.name)
         if isinstance(declared, Entity):
-            return {*declared.natural, *declared.attributes}
+            return set() if table.spec.name in keys else {*declared.natural, *declared.attributes}
         if isinstance(declared, Owned):
-            entities = normalization.entities()
-            parents = {c for ref in declared.refs if ref in entities for c in normal.key_columns(entities[ref])}
-            return {*declared.columns, *parents}
+            given = {normal.key_in_rows(entity) for entity in keys}
+            return {*declared.columns, *normal.columns_of_references(declared, normalization, keys)} - given
     return None
 
 
@@ -425,7 +444,12 @@ def _readers(pipeline: Pipeline, name: str, tables: tuple[TablePlan, ...], rules
 
 
 def _step_plan(
-    step: Step, shape: Shape | None, chunked: set[str], needed: Mapping[str, set[str] | None], readers: int
+    step: Step,
+    shape: Shape | None,
+    chunked: set[str],
+    needed: Mapping[str, set[str] | None],
+    readers: int,
+    keys: once.Keys,
 ) -> StepPlan:
     within = step.name in chunked
     if shape is None:
@@ -433,14 +457,18 @@ def _step_plan(
             step.name, step.inputs, within, function=step.function, forms=step.forms,
             counted=within and not step.filters, filters=step.filters,
         )  # fmt: skip
-    columns = _stored_columns(shape, needed.get(step.name))
-    sql = shape.sql
+    values = once.computed(step, shape) if step.per_distinct else ()
+    if not within:  # what enters a wide step leaves its row behind: nothing that follows is told apart by rows
+        return StepPlan(step.name, step.inputs, within, step.query, filters=step.filters)
+    columns, sql, each = _stored_columns(shape, needed.get(step.name)), shape.sql, ""
     if step.per_distinct:
         wanted = columns or shape.columns
-        sql = per_distinct(step.query, step.inputs[0], step.per_distinct, shape, wanted, where=str(step.place))
+        texts = {column for names in keys.values() for column in names}
+        each = once.values(step, {*wanted, *texts} & set(values), keys)
+        columns, sql = (), once.rows(step, shape, wanted, keys)
     return StepPlan(
-        step.name, step.inputs, within, sql, counted=within and not shape.preserves and not step.filters,
-        filters=step.filters, stored=not within or readers > 1, columns=columns,
+        step.name, step.inputs, within, sql, each, counted=not shape.preserves and not step.filters,
+        filters=step.filters, stored=readers > 1, columns=columns,
     )  # fmt: skip
 
 
@@ -472,7 +500,7 @@ def _fingerprint(pipeline: Pipeline, steps: tuple[StepPlan, ...], tables: tuple[
         repr(sorted(pipeline.privacy.items())),
         repr(pipeline.deduplications),
     ]
-    parts += [f"{step.name} {step.inputs} {step.sql} {_source_of(step.function)}" for step in steps]
+    parts += [f"{step.name} {step.inputs} {step.each} {step.sql} {_source_of(step.function)}" for step in steps]
     parts += [repr((table.spec, table.targets, table.sql)) for table in tables]
     parts += [f"boundary {step.name}" for step in pipeline.steps.values() if step.boundary]
     parts += [f"{spec.relation} {spec.rule.text} {spec.severity}" for spec, _ in pipeline.rules]

@@ -19,7 +19,6 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from penstock.compile.sql import quote_identifier
 from penstock.compile.words import AGGREGATES, CLOCKS, OUTSIDE, VOLATILE
 from penstock.errors import StepError
 from penstock.model.rows import ROW, SLOT
@@ -63,7 +62,7 @@ def analyse(query: str, inputs: tuple[str, ...], columns: Mapping[str, tuple[str
     that is not an input, or depends on the moment it runs.
     """
     tokens = _tokens(query, where)
-    tree = _parse(query, where)
+    tree = parsed(query, where)
     _refuse_outside(tokens, tree, inputs, where)
     try:
         selects = _proven(tokens, tree, inputs)
@@ -89,7 +88,8 @@ def _tokens(query: str, where: str) -> list[Token]:
         raise _broken(error, where) from None
 
 
-def _parse(query: str, where: str) -> exp.Query:
+def parsed(query: str, where: str) -> exp.Query:
+    """A step's one SELECT. Raises `StepError` with its place."""
     try:
         statements = [tree for tree in sqlglot.parse(query, dialect="duckdb") if tree is not None]
     except SqlglotError as error:
@@ -190,9 +190,9 @@ def _shape(query: str, tokens: list[Token], selects: list[exp.Select], columns: 
     sql = query
     for position, select in reversed(list(zip(positions, selects, strict=True))):
         known, same = _through(select, known, same)
-        if not any(_star(item) is not None for item in select.expressions):
+        if not any(star(item) is not None for item in select.expressions):
             sql = f"{sql[:position]} {ROW}, {SLOT},{sql[position:]}"
-    if not columns and any(_star(item) is not None for select in selects for item in select.expressions):
+    if not columns and any(star(item) is not None for select in selects for item in select.expressions):
         known, same = {}, {}  # a star over columns that are not known
     filters = any(select.args.get("where") for select in selects)
     unnests = any(select.args.get("joins") or _unnests(select) for select in selects)
@@ -205,7 +205,8 @@ def _unnests(select: exp.Select) -> bool:
     return any(item.find(exp.Unnest, exp.Explode, exp.Posexplode) for item in select.expressions)
 
 
-def _star(item: exp.Expression) -> exp.Star | None:
+def star(item: exp.Expression) -> exp.Star | None:
+    """The star that stands as an item of a select, if it is one."""
     if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
         return item.this
     return item if isinstance(item, exp.Star) else None
@@ -218,9 +219,9 @@ def _through(
     outer: dict[str, frozenset[str]] = {}
     kept: dict[str, str] = {}
     for item in select.expressions:
-        star = _star(item)
-        if star is not None:
-            left_out = {column.name for column in star.args.get("except_") or ()}
+        all_of = star(item)
+        if all_of is not None:
+            left_out = {column.name for column in all_of.args.get("except_") or ()}
             outer |= {name: origin for name, origin in known.items() if name not in left_out}
             kept |= {name: origin for name, origin in same.items() if name not in left_out}
             continue
@@ -242,39 +243,3 @@ def _through(
 def _all_of(known: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """A column of unknown origin may need every input column."""
     return frozenset().union(*known.values()) if known else frozenset()
-
-
-def per_distinct(query: str, source: str, column: str, shape: Shape, wanted: tuple[str, ...], *, where: str) -> str:
-    """Rewrite a row-wise step so that its expressions are evaluated once for each distinct value of `column`.
-
-    Only a single select without WHERE or unnest whose computed expressions use no other column can be rewritten.
-    Gives the `wanted` columns.
-    """
-    tree = _parse(query, where)
-    computed = [name for name, needs in shape.requires.items() if name not in shape.passthrough]
-    wrong = [name for name in computed if not shape.requires[name] <= {column}]
-    if not shape.rowwise or not shape.preserves or not isinstance(tree, exp.Select) or wrong:
-        raise StepError(
-            f"per_distinct={column!r} does not fit this step",
-            at=where,
-            why=f"{', '.join(wrong)} depends on other columns"
-            if wrong
-            else "it is not one plain SELECT over one input",
-            fix="compute from that one column only, or leave per_distinct out",
-        )
-    items = [item for item in tree.expressions if _star(item) is None and item.alias_or_name in computed]
-    texts = ", ".join(item.sql(dialect="duckdb") for item in items)
-    names = "".join(f", _each.{quote_identifier(name)}" for name in computed if name in wanted)
-    through = "".join(
-        f", {source}.{quote_identifier(origin)} AS {quote_identifier(name)}"
-        for name, origin in shape.passthrough.items()
-        if name in wanted
-    )
-    value = quote_identifier(column)
-    # Materialized: for some sizes of a part the engine would join first, and compute for each row after all.
-    return (
-        f"WITH _each AS MATERIALIZED "
-        f"(SELECT {value} AS _of, {texts} FROM (SELECT DISTINCT {value} FROM {source}) AS {source}) "
-        f"SELECT {source}.{ROW}, {source}.{SLOT}{through}{names} FROM {source} JOIN _each "
-        f"ON {source}.{value} IS NOT DISTINCT FROM _each._of"
-    )

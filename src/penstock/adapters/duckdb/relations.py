@@ -14,6 +14,7 @@ from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.tally import Tally
 from penstock.compile.drift import misfit
 from penstock.compile.masks import Masks, reason_list
+from penstock.compile.once import each
 from penstock.compile.plan import GOOD, Plan, StepPlan
 from penstock.compile.reading import CAST, SHAPE
 from penstock.compile.sql import quote_identifier, quote_literal
@@ -121,6 +122,9 @@ class Relations:
         columns = (
             ", ".join((ROW, SLOT, *(quote_identifier(column) for column in step.columns))) if step.columns else "*"
         )
+        if step.each:
+            values = quote_identifier(each(step.name))
+            self.session.run(f"CREATE OR REPLACE TABLE chunk.{values} AS {step.each}", where=f"step {step.name}")
         kind = "TABLE" if step.stored else "VIEW"
         self.session.run(
             f"CREATE OR REPLACE {kind} chunk.{name} AS SELECT {columns} FROM ({step.sql})", where=f"step {step.name}"

@@ -147,13 +147,10 @@ COLLECTED_AFTER = 50_000
 
 
 def command() -> int:
-    """`main` in a process of its own. What it imports lives until it ends: looking for garbage among that, meanwhile
-    and at the end, would take an eighth of a short command's time."""
+    """`main` in a process of its own. What it imports lives until it ends: looking for garbage among that would take a
+    tenth of a short command's time."""
     gc.set_threshold(COLLECTED_AFTER)
-    try:
-        return main()
-    finally:
-        gc.freeze()
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
