@@ -20,7 +20,9 @@ ROWS = [
     "7,Plain,1.05",
     "8,large tea,2.70",
 ]
-SPLIT = "SELECT id, price, lower(split_part(item, ' ', 1)) AS size, nullif(split_part(item, ' ', 2), '') AS name FROM source"
+SPLIT = """
+    SELECT id, price, string_split(item, ' ') AS words, lower(words[1]) AS size, words[2] AS name FROM source
+"""
 
 
 def shop(per_distinct: str, *, reader: bool = False, checks: bool = False, keyed: bool = True) -> ps.Pipeline:

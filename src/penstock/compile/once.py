@@ -82,10 +82,10 @@ def _read(pipeline: Pipeline, name: str) -> bool:
 
 
 def values(step: Step, names: Iterable[str], keys: Keys) -> str:
-    """Selects `_each_<step>`: a value as `_of`, what is computed from it, and the keys of entities."""
+    """Selects `_each_<step>`: a value as `_of`, what is computed from it (one column, perhaps, from another), and the
+    keys of entities."""
     column, source = quote_identifier(step.per_distinct), step.inputs[0]
-    names, where = set(names), str(step.place)
-    tree = parsed(step.query, where)
+    tree = parsed(step.query, str(step.place))
     items = [item for item in tree.expressions if star(item) is None and item.alias_or_name in names]
     texts = "".join(f", {item.sql(dialect='duckdb')}" for item in items)
     distinct = f"SELECT {column} AS _of{texts} FROM (SELECT DISTINCT {column} FROM {source}) AS {source}"

@@ -23,6 +23,7 @@ from penstock.compile import normal, once
 from penstock.compile.boundaries import boundary_of
 from penstock.compile.fitting import PROTECTED, check_columns
 from penstock.compile.matching import of_source, ordered
+from penstock.compile.needs import needed_columns, readers_of, stored_columns
 from penstock.compile.readiness import check_parts
 from penstock.compile.reading import Reading
 from penstock.compile.rowwise import Shape, analyse
@@ -161,14 +162,14 @@ def compile_pipeline(pipeline: Pipeline) -> Plan:
     kept = {name: reading.columns for name, reading in readings.items()}
     steps_known = {name: shape.columns for name, shape in shapes.items()}
     refuse_unknown(pipeline, relations_of(pipeline, kept, steps_known))
-    needed = _needed(pipeline, shapes, tables, rules, keys)
+    needed = needed_columns(pipeline, shapes, tables, rules, keys)
     steps = tuple(
         _step_plan(
             step,
             shapes.get(step.name),
             chunked,
             needed,
-            _readers(pipeline, step.name, tables, rules),
+            readers_of(pipeline, step.name, tables, rules),
             keys.get(step.name, {}),
         )
         for step in pipeline.order()
@@ -388,61 +389,6 @@ def _plain_table(loading: Loading, chunked: set[str]) -> TablePlan:
     return TablePlan(spec, loading.to, loading.relation, within, sql, plan.combine)
 
 
-def _needed(
-    pipeline: Pipeline,
-    shapes: Mapping[str, Shape],
-    tables: tuple[TablePlan, ...],
-    rules: Mapping[str, tuple[CheckSpec, ...]],
-    keys: Mapping[str, once.Keys],
-) -> dict[str, set[str] | None]:
-    """For each SQL step the columns that are read from it; None where all may be."""
-    needed: dict[str, set[str] | None] = {}
-    for step in reversed(pipeline.order()):
-        wanted: set[str] | None = set()
-        for table in tables:
-            if table.relation == step.name:
-                wanted = _add(wanted, _columns_of(table, pipeline, keys.get(step.name, {})))
-        for spec in rules.get(step.name, ()):
-            wanted = _add(wanted, set(spec.rule.columns) if spec.rule.columns else None)
-        for reader in pipeline.steps.values():
-            if step.name in reader.inputs:
-                wanted = _add(wanted, _read_by(reader, shapes.get(reader.name), needed))
-        needed[step.name] = wanted
-    return needed
-
-
-def _add(wanted: set[str] | None, more: set[str] | None) -> set[str] | None:
-    return None if wanted is None or more is None else wanted | more
-
-
-def _columns_of(table: TablePlan, pipeline: Pipeline, keys: once.Keys) -> set[str] | None:
-    """What a table wants of its relation's rows, but for the `keys` that are in them anyway."""
-    for normalization in pipeline.normalizations:
-        declared = normalization.tables.get(table.spec.name)
-        if isinstance(declared, Entity):
-            return set() if table.spec.name in keys else {*declared.natural, *declared.attributes}
-        if isinstance(declared, Owned):
-            given = {normal.key_in_rows(entity) for entity in keys}
-            return {*declared.columns, *normal.columns_of_references(declared, normalization, keys)} - given
-    return None
-
-
-def _read_by(reader: Step, shape: Shape | None, needed: Mapping[str, set[str] | None]) -> set[str] | None:
-    if shape is None or not shape.rowwise or reader.filters:
-        return None
-    outputs = needed.get(reader.name)
-    if not reader.per_distinct or outputs is None:
-        outputs = set(shape.columns)  # the author's own text names all of them
-    own = {reader.per_distinct} if reader.per_distinct else set()
-    return own | {origin for name in outputs for origin in shape.requires.get(name, frozenset())}
-
-
-def _readers(pipeline: Pipeline, name: str, tables: tuple[TablePlan, ...], rules: Mapping[str, object]) -> int:
-    """How often a step's relation is read: twice or more is worth keeping."""
-    steps = sum(2 if step.per_distinct else 1 for step in pipeline.steps.values() if name in step.inputs)
-    return steps + sum(2 for table in tables if table.relation == name) + (1 if name in rules else 0)
-
-
 def _step_plan(
     step: Step,
     shape: Shape | None,
@@ -460,23 +406,15 @@ def _step_plan(
     values = once.computed(step, shape) if step.per_distinct else ()
     if not within:  # what enters a wide step leaves its row behind: nothing that follows is told apart by rows
         return StepPlan(step.name, step.inputs, within, step.query, filters=step.filters)
-    columns, sql, each = _stored_columns(shape, needed.get(step.name)), shape.sql, ""
+    columns, sql, each = stored_columns(shape, needed.get(step.name)), shape.sql, ""
     if step.per_distinct:
         wanted = columns or shape.columns
-        texts = {column for names in keys.values() for column in names}
-        each = once.values(step, {*wanted, *texts} & set(values), keys)
+        each = once.values(step, values, keys)
         columns, sql = (), once.rows(step, shape, wanted, keys)
     return StepPlan(
         step.name, step.inputs, within, sql, each, counted=not shape.preserves and not step.filters,
         filters=step.filters, stored=readers > 1, columns=columns,
     )  # fmt: skip
-
-
-def _stored_columns(shape: Shape, wanted: set[str] | None) -> tuple[str, ...]:
-    """The columns of a step that are worth keeping; none where all may be needed."""
-    if wanted is None or not shape.columns or not wanted <= set(shape.columns):
-        return ()
-    return tuple(name for name in shape.columns if name in wanted)
 
 
 def _spilled(
