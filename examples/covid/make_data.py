@@ -1,9 +1,9 @@
 """What two health authorities publish, invented, the same for the same seed.
 
-    python make_data.py FOLDER [--until 2020-05-23] [--days 220] [--seed 1]
+    python make_data.py FOLDER [--until 2020-05-23] [--days 220] [--seed 1] [--faults]
 
 `us.csv` holds cumulative cases and deaths of 220 days; `time-series-19-covid-combined.csv` confirmed, recovered and
-deaths by country and province, up to the day `--until`: it is always behind.
+deaths by country and province, up to the day `--until`: it is always behind. With `--faults` some rows are wrong.
 """
 
 from __future__ import annotations
@@ -52,6 +52,14 @@ def world(rng: random.Random, until: date) -> list[list[object]]:
     return rows
 
 
+def spoil(national: list[list[object]], places: list[list[object]]) -> None:
+    """What goes wrong where people type: a total below zero, a day twice, another form of date, a word as a number."""
+    national[3][2] = -1
+    national.insert(6, list(national[5]))
+    national[8][0] = f"{national[8][0]:%d/%m/%Y}"
+    places[-2][6] = "unknown"
+
+
 def write(path: Path, header: list[str], rows: list[list[object]]) -> None:
     """A CSV file as a whole: whoever fetches it meanwhile sees the old one or the new one."""
     draft = path.with_name(f".{path.name}.part")
@@ -60,12 +68,15 @@ def write(path: Path, header: list[str], rows: list[list[object]]) -> None:
     draft.replace(path)
 
 
-def make(folder: Path, until: date, days: int = 220, seed: int = 1) -> None:
+def make(folder: Path, until: date, days: int = 220, seed: int = 1, *, faults: bool = False) -> None:
     """Write both files."""
     folder.mkdir(parents=True, exist_ok=True)
     names = ["Date", "Country/Region", "Province/State", "Lat", "Long", "Confirmed", "Recovered", "Deaths"]
-    write(folder / "us.csv", ["date", "cases", "deaths"], cases(random.Random(seed), days))
-    write(folder / "time-series-19-covid-combined.csv", names, world(random.Random(seed + 1), until))
+    national, places = cases(random.Random(seed), days), world(random.Random(seed + 1), until)
+    if faults:
+        spoil(national, places)
+    write(folder / "us.csv", ["date", "cases", "deaths"], national)
+    write(folder / "time-series-19-covid-combined.csv", names, places)
 
 
 def main() -> None:
@@ -75,8 +86,9 @@ def main() -> None:
     parser.add_argument("--until", type=date.fromisoformat, default=date(2020, 5, 23))
     parser.add_argument("--days", type=int, default=220)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", action="store_true")
     options = parser.parse_args()
-    make(options.folder, options.until, options.days, options.seed)
+    make(options.folder, options.until, options.days, options.seed, faults=options.faults)
 
 
 if __name__ == "__main__":
