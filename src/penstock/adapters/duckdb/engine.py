@@ -96,7 +96,7 @@ class Preparing:
         self.place = engine.zones, Path(work.plan.pipeline) / work.run / str(work.attempt)
         self.late = rejects_late(work.plan)
         self.lanes = 1 if self.late or not safe_side_by_side(work.plan) else resources.lanes
-        self.feed = Feed(engine.landing, work.plan, resources.divided(self.lanes), engine.limits)
+        self.feed = Feed(engine.landing, work.plan, resources, self.lanes, engine.limits)
         if work.kept is not None:
             self.feed = KeptFeed.of(self.feed, work.kept)
         self.tallies = {

@@ -73,9 +73,11 @@ class _Joints:
 class Feed:
     """Opens what was accepted, and nothing else: content is hashed while it is read."""
 
-    def __init__(self, landing: Landing, plan: Plan, resources: Resources, limits: Limits) -> None:
-        self.landing, self.plan, self.resources, self.limits = landing, plan, resources, limits
-        self.most = min(SMALL, resources.chunk_bytes)
+    def __init__(self, landing: Landing, plan: Plan, resources: Resources, lanes: int, limits: Limits) -> None:
+        """The parts of a long delivery are shared out among lanes; what is joined is one lane's, with all resources."""
+        self.landing, self.plan, self.limits = landing, plan, limits
+        self.resources, self.joint_bytes = resources.divided(lanes), resources.chunk_bytes
+        self.most = min(SMALL, self.resources.chunk_bytes)
 
     def batches(self, tallies: list[Tally]) -> Iterator[Batch]:
         """Small deliveries joined, each other one alone. What cannot be opened ends its tally here."""
@@ -90,7 +92,7 @@ class Feed:
             if len(chunks) != 1:
                 continue
             joints.add(tally, chunks[0])
-            if joints.size >= self.resources.chunk_bytes:
+            if joints.size >= self.joint_bytes:
                 yield from joints.take(self.plan)
         yield from joints.take(self.plan)
 
