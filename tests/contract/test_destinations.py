@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from penstock.adapters.lake import Lake
 from penstock.adapters.postgres import Postgres
 from penstock.testing.contracts.destination import DestinationContract
+from penstock.testing.contracts.entities import EntityContract
 from penstock.testing.contracts.slots import SlotContract
 
 _schemas = itertools.count(1)
@@ -121,6 +122,25 @@ class TestPostgresOverTwoConnections(SlotContract):
         world = PostgresWorld(postgres_url, tmp_path / "work", bulk_rows=1)
         yield world
         world.close()
+
+
+class TestPostgresWithoutHaste(EntityContract):
+    """Every load as if it were too large to be read at once."""
+
+    @pytest.fixture
+    def world(self, postgres_url, tmp_path, monkeypatch):
+        monkeypatch.setattr("penstock.adapters.postgres.loading.SMALL_ROWS", 0)
+        world = PostgresWorld(postgres_url, tmp_path / "work")
+        yield world
+        world.close()
+
+
+class TestPostgresWithManyEntities(TestPostgresWithoutHaste):
+    """Every load as if it said more than can be sent beside its rows."""
+
+    @pytest.fixture(autouse=True)
+    def much(self, monkeypatch):
+        monkeypatch.setattr("penstock.adapters.postgres.stream.MOST_WORDS", 0)
 
 
 class TestPostgresWithForeignKeys(SlotContract):

@@ -179,6 +179,70 @@ def test_a_large_load_takes_its_foreign_keys_off_and_puts_them_back(strict, send
         strict.destination.load(sender.load(CAFE, sender.part("c.csv", 1, items=[(1, 1, 11)])))
 
 
+# --- indexes of contributions -----------------------------------------------------------------------------------
+
+INDEXES = "SELECT indexname FROM pg_indexes WHERE schemaname = '@' AND tablename = 'products__contributions'"
+BOTH = {"products_contributions_key_idx", "products_contributions_row_idx"}
+
+
+def indexes(warehouse):
+    return {name for (name,) in warehouse.execute(INDEXES)}
+
+
+def speaking(warehouse, sender, slot, number, *rows):
+    warehouse.destination.load(sender.load([PRODUCTS], product(sender, slot, number, *rows)))
+
+
+def test_whoever_says_the_same_needs_no_index(warehouse, sender):
+    for slot in "abc":
+        speaking(warehouse, sender, slot, 1, (1, "tea", "1.00"))
+    speaking(warehouse, sender, "d", 1, (2, "bun", None))
+    assert warehouse.execute("SELECT name, price::text FROM @.products ORDER BY 1") == [("bun", None), ("tea", "1.00")]
+    assert indexes(warehouse) == set()
+
+
+def test_a_slot_that_gives_way_is_found_by_an_index(warehouse, sender):
+    speaking(warehouse, sender, "a", 1, (1, "tea", "1.00"))
+    speaking(warehouse, sender, "a", 2, (2, "bun", "2.00"))
+    assert indexes(warehouse) == BOTH
+    assert warehouse.execute("SELECT name FROM @.products") == [("bun",)]
+
+
+def test_whoever_says_something_else_is_compared_by_an_index(warehouse, sender):
+    early, late = (product(sender, slot, 1, (1, "tea", price)) for slot, price in (("a", "1.00"), ("b", "2.00")))
+    for part in (late, early):
+        warehouse.destination.load(sender.load([PRODUCTS], part))
+    assert indexes(warehouse) == BOTH
+    assert warehouse.execute("SELECT price::text FROM @.products") == [("2.00",)]
+
+
+def test_two_of_one_load_that_disagree_are_compared_by_an_index(warehouse, sender):
+    parts = [product(sender, slot, 1, (1, "tea", price)) for slot, price in (("a", "1.00"), ("b", "2.00"))]
+    warehouse.destination.load(sender.load([PRODUCTS], *parts))
+    assert indexes(warehouse) == BOTH
+    assert warehouse.execute("SELECT price::text FROM @.products") == [("2.00",)]
+
+
+def test_contributions_that_take_much_room_are_indexed_before_it_is_needed(warehouse, sender, monkeypatch):
+    speaking(warehouse, sender, "a", 1, (1, "tea", "1.00"))
+    monkeypatch.setattr("penstock.adapters.postgres.loading.LARGE", 100)
+    speaking(warehouse, sender, "b", 1, (1, "tea", "1.00"))
+    assert indexes(warehouse) == BOTH
+
+
+def test_whoever_counts_the_rows_of_slots_makes_the_indexes(warehouse, sender):
+    speaking(warehouse, sender, "a", 1, (1, "tea", "1.00"))
+    assert [holding.rows for holding in warehouse.destination.holdings("shop", ["products"])] == [{"products": 1}]
+    assert indexes(warehouse) == BOTH
+
+
+def test_indexes_of_an_earlier_version_stay(warehouse, sender):
+    speaking(warehouse, sender, "a", 1, (1, "tea", "1.00"))
+    warehouse.execute("CREATE INDEX products_contributions_row_idx ON @.products__contributions (_row)")
+    speaking(warehouse, sender, "a", 2, (2, "bun", "2.00"))
+    assert warehouse.execute("SELECT name FROM @.products") == [("bun",)]
+
+
 # --- looking -----------------------------------------------------------------------------------------------------
 
 

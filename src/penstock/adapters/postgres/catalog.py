@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.adapters.choice import Held
-from penstock.adapters.postgres.schema import CONTRIBUTIONS, Place
+from penstock.adapters.postgres.schema import CONTRIBUTIONS, Place, shared_index
 from penstock.adapters.postgres.session import Session
 from penstock.errors import SchemaConflict
 from penstock.model.loads import Change, Holder, Record, collision, declared, described, whole
@@ -16,6 +16,14 @@ from penstock.model.shapes import redeclared, taken
 from penstock.model.tables import Load, Mode, TableSpec, Unit
 
 SHADOW = "penstock_shadow_"
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """How many bytes the rows of a table take, and whether its indexes are there."""
+
+    bytes: int = 0
+    indexed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class State:
     """Leftovers of a load that died."""
     foreign_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Their names, by table; read only where they are wanted."""
+    heaps: Mapping[str, Heap] = field(default_factory=dict)
+    """The contributions that are there, by shared table."""
 
     @property
     def living(self) -> list[TableSpec]:
@@ -68,7 +78,8 @@ def read(session: Session, place: Place, load: Load, *, foreign_keys: bool) -> S
     for spec in wanted.values():
         _check(spec, specs.get(spec.name), found)
     references = _foreign_keys(session, place, relations) if foreign_keys else {}
-    return State(found, specs, holders, records, shadows, references)
+    kept = [spec for spec in (specs | wanted).values() if held_in(spec) in found]
+    return State(found, specs, holders, records, shadows, references, heaps(session, place, kept))
 
 
 def columns(session: Session, place: Place, relations: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -77,6 +88,14 @@ def columns(session: Session, place: Place, relations: Sequence[str]) -> dict[st
     for relation, column, kind in session.rows(_COLUMNS, [place.schema, list(relations)]):
         found.setdefault(relation, {})[column] = kind
     return found
+
+
+def heaps(session: Session, place: Place, specs: Iterable[TableSpec]) -> dict[str, Heap]:
+    """The contributions of shared tables that are there, by the table's name."""
+    names = {held_in(spec): spec.name for spec in specs if spec.shared}
+    indexes = [shared_index(name) for name in names.values()]
+    rows = session.rows(_HEAPS, [place.schema, list(names), indexes]) if names else ()
+    return {names[relation]: Heap(*facts) for relation, *facts in rows}
 
 
 def _foreign_keys(session: Session, place: Place, relations: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -199,6 +218,16 @@ WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 
   AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND (c.relname = ANY ($2::text[]) OR c.relname LIKE 'penstock\\_shadow\\_%')
 ORDER BY c.relname, a.attnum
+"""
+
+_HEAPS = """
+SELECT c.relname::text, pg_relation_size(c.oid), EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i JOIN pg_catalog.pg_class AS n ON n.oid = i.indexrelid
+    WHERE i.indrelid = c.oid AND n.relname = ANY ($3::text[])
+)
+FROM pg_catalog.pg_class AS c
+WHERE c.relname = ANY ($2::text[])
+  AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)
 """
 
 _FOREIGN_KEYS = """

@@ -15,13 +15,14 @@ from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
 from penstock.adapters.postgres.pages import Pages
 from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import OutcomeUnknown, Session
+from penstock.adapters.postgres.shared import Shared
 from penstock.adapters.staged import Reader, row_column
 from penstock.compile.sql import quote_identifier
 from penstock.errors import DestinationUnavailable, PenstockError
 from penstock.model.faults import point
 from penstock.model.loads import Range, declared
 from penstock.model.lookups import Lookup, Page
-from penstock.model.shapes import Columns
+from penstock.model.shapes import Columns, visible
 from penstock.model.slots import Slot
 from penstock.model.summaries import Answer, Summary
 from penstock.model.tables import Load, Loaded, TableSpec
@@ -82,6 +83,7 @@ class Postgres:
             spec = self._specs(pipeline).get(table) if self._known() else None
             if spec is None:
                 raise absent(table)
+            self._index([spec])
             relation = held_in(spec)
             there = catalog.columns(self._session, self._place, [relation])[relation]
             columns = [(name, schema.canonical_name(kind)) for name, kind in there.items()]
@@ -188,8 +190,19 @@ class Postgres:
         found = self._session.rows(self._sql("SELECT name, spec FROM {tables} WHERE pipeline = $1"), [pipeline])
         return {name: declared(facts) for name, facts in found}
 
+    def _index(self, specs: Iterable[TableSpec]) -> None:
+        """Let the rows of slots be found in shared tables that have had no need for it yet."""
+        by_name = {spec.name: spec for spec in specs}
+        heaps = catalog.heaps(self._session, self._place, by_name.values())
+        for spec in [by_name[name] for name, heap in heaps.items() if not heap.indexed]:
+            with self._session.locked():
+                there = catalog.columns(self._session, self._place, [held_in(spec)])[held_in(spec)]
+                columns = visible([(name, schema.canonical_name(kind)) for name, kind in there.items()])
+                Shared(self._session, self._place, spec, columns, indexed=False).index()
+
     def _holdings(self, pipeline: str, tables: Sequence[str]) -> Iterator[Holding]:
         specs = self._specs(pipeline)
+        self._index(specs.values())
         there = catalog.columns(self._session, self._place, [held_in(spec) for spec in specs.values()])
         rows: dict[str, dict[str, int]] = {}
         sums: dict[str, dict[str, int]] = {}

@@ -12,11 +12,11 @@ from uuid import uuid4
 
 from penstock.adapters.choice import Choice, choose
 from penstock.adapters.postgres import catalog, owned, schema
-from penstock.adapters.postgres.catalog import SHADOW, State, held_in
+from penstock.adapters.postgres.catalog import SHADOW, Heap, State, held_in
 from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import Session
-from penstock.adapters.postgres.shared import Shared
-from penstock.adapters.postgres.stream import Large, Small, Texts, at_once, blamed
+from penstock.adapters.postgres.shared import LARGE, LEAST, Shared, Words
+from penstock.adapters.postgres.stream import Large, Small, Texts, at_once, blamed, words
 from penstock.adapters.staged import Reader, Survey, row_column
 from penstock.compile.sql import quote_identifier
 from penstock.errors import DataError, DestinationError, PenstockError
@@ -66,6 +66,7 @@ class Loading:
 
     def __init__(self, session: Session, place: Place, reader: Reader, options: Options, load: Load) -> None:
         self.session, self.place, self.reader, self.options, self.load = session, place, reader, options, load
+        self._entities: dict[str, Shared] = {}
 
     done: Loaded
     """What the load has done, once the surrounding transaction is committed."""
@@ -167,12 +168,12 @@ class Loading:
             if arrived != stream.choice.rows:
                 why = f"{stream.choice.rows} rows were counted, {arrived} were copied"
                 raise DestinationError("the staged files are not what they were", at=place, why=why)
-        for statement in self._indexes(stream, relation) if stream.fresh else ():
+        for statement in self._completing(stream, relation) if stream.fresh else ():
             session.run(statement, where=place)
 
-    def _indexes(self, stream: Stream, relation: str) -> list[str]:
+    def _completing(self, stream: Stream, relation: str) -> list[str]:
         if stream.spec.shared:
-            return schema.shared_indexes(self.place, relation, stream.spec, stream.columns)
+            return [schema.required(self.place, relation, stream.spec)]
         return schema.owned_indexes(self.place, relation, stream.spec)
 
     def _erase(self, verdict: Verdict, streams: Sequence[Stream]) -> None:
@@ -205,12 +206,20 @@ class Loading:
 
     def _shared(self, spec: TableSpec, streams: Sequence[Stream]) -> Shared:
         """A shared table with every column that both its visible rows and its contributions have by now."""
+        if spec.name not in self._entities:
+            self._entities[spec.name] = self._entity(spec, streams)
+        return self._entities[spec.name]
+
+    def _entity(self, spec: TableSpec, streams: Sequence[Stream]) -> Shared:
         shown, contributions = (self.state.there.get(name, {}) for name in (spec.name, held_in(spec)))
         columns = {name: schema.canonical_name(kind) for name, kind in shown.items() if name in contributions}
         for stream in streams:
             if stream.spec.name == spec.name:
                 columns |= dict(visible(stream.columns))
-        return Shared(self.session, self.place, spec, tuple(columns.items()))
+        return Shared(self.session, self.place, spec, tuple(columns.items()), indexed=self._heap(spec).indexed)
+
+    def _heap(self, spec: TableSpec) -> Heap:
+        return self.state.heaps.get(spec.name, Heap())
 
     def _settle(self, verdict: Verdict, streams: Sequence[Stream]) -> None:
         """Shared tables show their winners."""
@@ -218,10 +227,17 @@ class Loading:
         for stream in streams:
             if not stream.spec.shared:
                 continue
+            entity, rows = self._shared(stream.spec, streams), stream.choice.rows
+            if self._heap(stream.spec).bytes + rows * LEAST >= LARGE:
+                entity.index()
             if stream.fresh or stream.spec.name not in self.state.there:
-                self._shared(stream.spec, streams).settle_all()
-            elif stream.choice.rows:
-                self._shared(stream.spec, streams).settle(brought)
+                entity.settle_all()
+            elif rows:
+                entity.settle(self._words(stream), brought)
+
+    def _words(self, stream: Stream) -> Words | None:
+        """What the staged rows say of entities, unless it is much."""
+        return self._small.words(stream.choice.table) if self._small else words(self.reader, stream.choice)
 
     def _loosen(self, streams: Sequence[Stream]) -> None:
         """Take foreign keys off while many rows come: checking each alone costs twelve times the load."""

@@ -98,15 +98,25 @@ def owned_indexes(place: Place, relation: str, spec: TableSpec) -> list[str]:
     return statements
 
 
-def shared_indexes(place: Place, relation: str, spec: TableSpec, columns: Columns) -> list[str]:
+def required(place: Place, relation: str, spec: TableSpec) -> str:
+    """A contribution speaks of a key, and is somebody's."""
+    names = ", ".join(f"ALTER COLUMN {quote_identifier(name)} SET NOT NULL" for name in (*spec.key, ROW, SEQUENCE))
+    return f"ALTER TABLE {place.table(relation)} {names}"
+
+
+def shared_indexes(place: Place, spec: TableSpec, columns: Columns) -> list[str]:
     """Contributions are found by key, the winning one first, and by row identity."""
-    table = place.table(relation)
-    required = ", ".join(f"ALTER COLUMN {quote_identifier(name)} SET NOT NULL" for name in (*spec.key, ROW, SEQUENCE))
+    table = place.contributions(spec.name)
+    by_key = f"{listed(spec.key)}, {ranking(spec, columns)}"
     return [
-        f"ALTER TABLE {table} {required}",
-        _index(table, f"{spec.name}_contributions_key_idx", f"{listed(spec.key)}, {ranking(spec, columns)}"),
-        _index(table, f"{spec.name}_contributions_row_idx", listed([ROW])),
+        _index(table, f"{spec.name}_contributions_key_idx", by_key, "IF NOT EXISTS "),
+        _index(table, shared_index(spec.name), listed([ROW]), "IF NOT EXISTS "),
     ]
+
+
+def shared_index(name: str) -> str:
+    """The last one of a shared table's indexes: where it is, all are."""
+    return short(f"{name}_contributions_row_idx")
 
 
 def primary_key(place: Place, spec: TableSpec) -> str:
@@ -163,5 +173,5 @@ def _primary_key(table: str, spec: TableSpec) -> str:
     return f"ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY ({listed(spec.key)})"
 
 
-def _index(table: str, name: str, columns: str) -> str:
-    return f"CREATE INDEX {quote_identifier(short(name))} ON {table} ({columns})"
+def _index(table: str, name: str, columns: str, unless: str = "") -> str:
+    return f"CREATE INDEX {unless}{quote_identifier(short(name))} ON {table} ({columns})"

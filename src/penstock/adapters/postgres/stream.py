@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from penstock.adapters.choice import Choice
+from penstock.adapters.postgres.shared import Words
 from penstock.adapters.staged import Reader, Survey, identity, parts, relation
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import DataError, StorageUnavailable
 from penstock.model.loads import Share, stray
-from penstock.model.shapes import Columns
+from penstock.model.shapes import Columns, contributed, visible
 from penstock.model.tables import TableLoad
 
 PIECE = 256 * 1024
 
+MOST_WORDS = 10_000
+MOST_BYTES = 4_000_000
+"""So many things that are said of entities, and so long ones, may be sent beside the rows that say them."""
 
 Job = tuple[str, str]
 """A table's name, and the query that gives some of its rows."""
@@ -42,12 +46,17 @@ class Texts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """Texts that are in memory."""
+    """Rows that are in memory, as texts."""
 
-    texts: Mapping[str, bytes]
+    rows: Mapping[str, Sequence[tuple[str | None, ...]]]
 
     def of(self, table: str) -> Iterator[bytes]:
-        yield self.texts[table]
+        yield "".join([_line(row) for row in self.rows[table]]).encode()
+
+    def words(self, table: TableLoad) -> Words:
+        """What is said of entities, each once."""
+        names = [name for name, _ in visible(table.columns)]
+        return _by_column(names, list(dict.fromkeys(row[: len(names)] for row in self.rows[table.spec.name])))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -90,18 +99,38 @@ def _jobs(choice: Choice, columns: Columns) -> Iterator[Job]:
 
 
 def at_once(reader: Reader, tables: Sequence[TableLoad], owner: Share) -> tuple[dict[str, Survey], Small]:
-    """A small load of one slot: every table's rows as text, and how many they are."""
+    """A small load of one slot: every table's rows as texts, and how many they are."""
     surveys, texts = {}, {}
     for table in tables:
-        values = ", ".join(f"CAST({_value(name, kind)} AS VARCHAR)" for name, kind in table.columns)
-        read = f"SELECT {identity(table)}, {values} FROM {relation(table.files)}"
+        columns = contributed(table.columns) if table.spec.shared else table.columns
+        read = f"SELECT {identity(table)}, {_texts(columns)} FROM {relation(table.files)}"
         rows = reader.quick.rows(read) if table.files else []
         strays = sum(not owner.range.low <= row[0] < owner.range.high for row in rows)
         if strays:
             raise stray(table.spec.name, strays)
         surveys[table.spec.name] = Survey(table, (), {owner.change: len(rows)} if rows else {})
-        texts[table.spec.name] = "".join([_line(row[1:]) for row in rows]).encode()
+        texts[table.spec.name] = [row[1:] for row in rows]
     return surveys, Small(texts)
+
+
+def words(reader: Reader, choice: Choice) -> Words | None:
+    """What the chosen rows say of entities, each once; None where that is too much to be sent beside them."""
+    columns = visible(choice.table.columns)
+    names = [name for name, _ in columns]
+    chosen = choice.query(relation(choice.table.files), _texts(columns))
+    size = " + ".join(f"coalesce(strlen({quote_identifier(name)}), 0)" for name in names)
+    for some in (f"{chosen} LIMIT {2 * MOST_WORDS}", chosen):  # many are known for many by the first of them
+        found = reader.rows(
+            f"SELECT * FROM (SELECT DISTINCT * FROM ({some}) LIMIT {MOST_WORDS + 1})"
+            f" QUALIFY count(*) OVER () <= {MOST_WORDS} AND sum({size}) OVER () <= {MOST_BYTES}"
+        )
+        if not found:
+            return None
+    return _by_column(names, found)
+
+
+def _by_column(names: Sequence[str], rows: Sequence[tuple[str | None, ...]]) -> Words:
+    return dict(zip(names, zip(*rows, strict=True) if rows else ((),) * len(names), strict=True))
 
 
 def blamed(error: DataError, reader: Reader, choice: Choice) -> DataError:
@@ -124,6 +153,11 @@ def _line(values: tuple[str | None, ...]) -> str:
         if '"' not in line.replace('","', ""):
             return f'"{line}"\n'
     return ",".join(["" if value is None else '"' + value.replace('"', '""') + '"' for value in values]) + "\n"
+
+
+def _texts(columns: Columns) -> str:
+    """Columns as texts, by their names."""
+    return ", ".join(f"CAST({_value(name, kind)} AS VARCHAR) AS {quote_identifier(name)}" for name, kind in columns)
 
 
 def _value(name: str, kind: str) -> str:
