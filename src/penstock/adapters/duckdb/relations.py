@@ -145,10 +145,7 @@ class Relations:
         """Raise `RowsUnaccounted` where a step's output does not speak of a row that went in."""
         for step in self.plan.steps:
             if step.chunked and step.counted:
-                source, witness = quote_identifier(step.inputs[0]), quote_identifier(self._witness(step))
-                lost = self.session.number(
-                    f"SELECT count(*) FROM chunk.{source} ANTI JOIN chunk.{witness} USING ({ROW})"
-                )
+                lost = self._lost(quote_identifier(step.inputs[0]), quote_identifier(self._witness(step)))
                 if lost:
                     raise RowsUnaccounted(
                         f"step {step.name!r} lost {lost} row{'s' if lost > 1 else ''}",
@@ -157,6 +154,21 @@ class Relations:
                     )
             if step.chunked and step.function is not None:
                 self._count_inventions(step)
+
+    def _lost(self, source: str, witness: str) -> int:
+        """How many rows of one relation another, which has none but these, does not speak of."""
+        if (rows := self._in_order(source)) is not None and rows == self._in_order(witness):
+            return 0
+        return self.session.number(f"SELECT count(*) FROM chunk.{source} ANTI JOIN chunk.{witness} USING ({ROW})")
+
+    def _in_order(self, relation: str) -> int | None:
+        """How many source rows a relation speaks of, where they stand in order, as they mostly do: to count where the
+        row changes costs a third of looking each one up. None where they do not."""
+        [(changes, falls)] = self.session.rows(
+            f"SELECT count(*) FILTER ({ROW} IS DISTINCT FROM before), count(*) FILTER ({ROW} < before) "
+            f"FROM (SELECT {ROW}, lag({ROW}) OVER () AS before FROM chunk.{relation})"
+        )
+        return None if falls else int(changes)
 
     def _count_inventions(self, step: StepPlan) -> None:
         source, name = quote_identifier(step.inputs[0]), quote_identifier(step.name)
