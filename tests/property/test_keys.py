@@ -31,7 +31,7 @@ summed.sql("sums", "SELECT key, count(*) AS pairs, sum(l * r) AS product FROM so
 summed.load("sums", to=ps.lake())
 """
 KEYS, SIDES = ("a", "b"), ("left", "right")
-CALLS = ("ledger.mark", "ledger.claim", "ledger.prepared", "ledger.loaded", "ledger.published", "ledger.completed")
+CALLS = ("ledger.mark", "ledger.claim", "ledger.prepared", "ledger.loaded", "ledger.published")
 
 
 class World:

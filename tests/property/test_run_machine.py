@@ -157,16 +157,12 @@ class Machine(RuleBasedStateMachine):
         return run
 
     @precondition(lambda self: self.claims)
-    @rule(ends=st.lists(st.sampled_from(PASSED), min_size=3, max_size=3), at_once=st.booleans())
-    def finish(self, ends, at_once):
+    @rule(ends=st.lists(st.sampled_from(PASSED), min_size=3, max_size=3))
+    def finish(self, ends):
         """The worker of the newest claim does all of its work, if it still may."""
         claim = self.claims[-1]
         if self.ask("run", claim.id) == claim:
-            self.claims[-1] = self.complete_at_once(claim, ends) if at_once else self.complete(claim, ends)
-
-    def complete_at_once(self, run, ends):
-        results = [result(item, end) for item, end in zip(run.open, ends, strict=False)]
-        return self.ask("completed", run.id, run.epoch, self.now, results, [], "f")
+            self.claims[-1] = self.complete(claim, ends)
 
     def complete(self, run, ends=PASSED[:1] * 3):
         if run.stage is Stage.CATALOG:

@@ -135,26 +135,6 @@ class Book(Outbox, Schedules, Ledger):
             mark(pages, tuple(marking.of_run(after, triggers)), now)
             return after
 
-    def completed(
-        self,
-        run: str,
-        epoch: int,
-        now: datetime,
-        results: Sequence[Result],
-        staged: Sequence[Staged],
-        fingerprint: str,
-        triggers: Sequence[Readiness] = (),
-    ) -> Run:
-        with self._store.writing() as pages:
-            before = claimed(pages, run, epoch)
-            if before.state.final:
-                return before
-            after = transitions.complete(before, now, results, staged, fingerprint)
-            loaded = [changes.of_run("loaded", after, now, loaded=after.loaded)] if after.stage is Stage.PUBLISH else []
-            after = turn(pages, before, after, now, *loaded)
-            mark(pages, tuple(marking.of_run(after, triggers)), now)
-            return after
-
     def failed(
         self,
         run: str,

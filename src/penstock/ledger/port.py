@@ -140,23 +140,6 @@ class Claims(Protocol):
         triggers that read it. Raises `ClaimLost`."""
         ...
 
-    def completed(
-        self,
-        run: str,
-        epoch: int,
-        now: datetime,
-        results: Sequence[Result],
-        staged: Sequence[Staged],
-        fingerprint: str,
-        triggers: Sequence[Readiness] = (),
-    ) -> Run:
-        """All boundaries at once, after the load: for a run so small that preparing it again costs less than a commit.
-
-        A result is `loaded`, or what `prepare` found out about a generation that did not pass; the run is final. Until
-        then a crash begins the run from its last boundary, and the destination finds the load done. Raises
-        `ClaimLost`."""
-        ...
-
     def failed(
         self,
         run: str,

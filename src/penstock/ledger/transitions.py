@@ -157,18 +157,6 @@ def publish(run: Run, now: datetime) -> Run:
     return close(run, now)
 
 
-def complete(run: Run, now: datetime, results: Sequence[Result], staged: Sequence[Staged], fingerprint: str) -> Run:
-    """From wherever it stands to its end, in one step."""
-    if run.stage is Stage.CATALOG:
-        run = catalogue(run)
-    if run.stage in (Stage.PREPARE, Stage.TEST):
-        passed = [_unloaded(result) for result in results]
-        run = prepare(run, now, passed, staged, fingerprint)
-    if run.stage is Stage.LOAD and not run.state.final:
-        run = load(run, results)
-    return run if run.state.final else publish(run, now)
-
-
 def restage(run: Run) -> Run:
     """Back to the beginning with all that is still open. What was refused stays so until it is reloaded."""
     _expect(run, (Stage.TEST, Stage.LOAD), "restaged")
@@ -415,10 +403,6 @@ def _loaded(result: Result) -> Result:
         if result.standing is Standing.LOADED or result.standing.final
         else replace(result, standing=Standing.LOADED)
     )
-
-
-def _unloaded(result: Result) -> Result:
-    return replace(result, standing=Standing.PREPARED) if result.standing is Standing.LOADED else result
 
 
 def _expect(run: Run, stages: Stage | tuple[Stage, ...], word: str) -> None:

@@ -140,11 +140,6 @@ class Clerk:
         """Record the end."""
         return self.ledger.published(run.id, run.epoch, self.now, self.triggers)
 
-    def finish(self, run: Run, **ends: Standing) -> Run:
-        """Record all boundaries at once."""
-        results = [result(item, ends.get(name_of(item.slot), Standing.LOADED)) for item in run.open]
-        return self.ledger.completed(run.id, run.epoch, self.now, results, [], "fingerprint", self.triggers)
-
     def complete(self, run: Run, **ends: Standing) -> Run:
         """Drive a run to its end."""
         if run.stage is Stage.CATALOG:

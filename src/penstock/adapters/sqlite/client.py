@@ -232,19 +232,6 @@ class RemoteLedger(RemoteSchedules, Ledger):
     def published(self, run: str, epoch: int, now: datetime, triggers: Sequence[Readiness] = ()) -> Run:
         return self._ask(Ledger.published, run, epoch, now, tuple(triggers))
 
-    def completed(
-        self,
-        run: str,
-        epoch: int,
-        now: datetime,
-        results: Sequence[Result],
-        staged: Sequence[Staged],
-        fingerprint: str,
-        triggers: Sequence[Readiness] = (),
-    ) -> Run:
-        found = (tuple(results), tuple(staged), fingerprint, tuple(triggers))
-        return self._ask(Ledger.completed, run, epoch, now, *found)
-
     def failed(
         self,
         run: str,

@@ -42,7 +42,7 @@ READS = frozenset(
 WRITES = frozenset(
     {
         "accept", "mark", "remind", "claim", "renew", "bury", "catalogued", "halfway", "prepared", "loaded",
-        "published", "completed", "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message",
+        "published", "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message",
         "message_sent", "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired",
         "firing_failed", "bury_firings", "shown", "drifted",
     }

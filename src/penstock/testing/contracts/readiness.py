@@ -132,7 +132,7 @@ class ReadinessContract:
 
         cafe.ledger.mark([visits()], NOW)
         self.deliver(cafe)
-        cafe.finish(cafe.start(), leeds=Standing.REFUSED)
+        cafe.complete(cafe.start(), leeds=Standing.REFUSED)
         assert cafe.ledger.current(DEPOSITS) is None
 
     def test_all_slots_of_a_key_are_members(self, cafe: Clerk) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from penstock.errors import ClaimLost, UsageError
+from penstock.errors import UsageError
 from penstock.ledger.port import Ledger
 from penstock.model.fates import Fates
 from penstock.model.runs import Portion, Result, Run, RunState, Stage, Staged
@@ -109,38 +109,6 @@ class RunContract:
                 early(run)
         with pytest.raises(UsageError):
             clerk.publish(clerk.prepare(run))
-
-    # --- all boundaries at once ----------------------------------------------------------------------------------
-
-    @pytest.mark.parametrize("ends", [{}, {"a": REFUSED}, {"b": SUSPENDED}, {"a": REFUSED, "b": SUSPENDED}])
-    def test_one_step_comes_to_the_same_end_as_three(self, clerk: Clerk, ends: dict[str, Standing]) -> None:
-        runs = []
-        for names, work in (("ab", clerk.complete), ("ab", clerk.finish)):
-            clerk.deliver_all(names, text=work.__name__)
-            runs.append(work(clerk.start(), **ends))
-        three, one = runs
-        assert (one.state, one.fates, one.loaded, one.error) == (three.state, three.fates, three.loaded, three.error)
-        assert [item.standing for item in one.results] == [item.standing for item in three.results]
-        assert clerk.ledger.run(one.id) == one
-
-    def test_one_step_goes_on_from_where_a_run_stands(self, clerk: Clerk) -> None:
-        clerk.deliver_all("abc")
-        prepared = clerk.prepare(clerk.start(most=1))
-        loaded = clerk.load(clerk.prepare(clerk.start(most=1)))
-        begun = clerk.start(most=1)
-        assert {clerk.finish(run).state for run in (prepared, loaded, begun)} == {RunState.SUCCEEDED}
-
-    def test_one_step_may_be_told_twice_but_not_late(self, clerk: Clerk) -> None:
-        clerk.deliver("leeds")
-        late = clerk.start()
-        clerk.turn(LEASE)
-        run = clerk.start("worker-2")
-        with pytest.raises(ClaimLost):
-            clerk.finish(late)
-        done = clerk.finish(run)
-        events = clerk.ledger.events()
-        assert clerk.finish(run) == done
-        assert clerk.ledger.events() == events
 
     # --- restage -------------------------------------------------------------------------------------------------
 
