@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from penstock.adapters.duckdb.inspect import Inspection
-from penstock.errors import UsageError
+from penstock.errors import UnknownName, UsageError
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def lake(tmp_path: Path) -> Iterator[Inspection]:
             "COPY (SELECT * FROM (VALUES (1, TIMESTAMPTZ '2024-03-04 09:00:00+01'), (2, NULL), "
             f"(3, TIMESTAMPTZ '2024-03-04 10:00:00Z')) AS rows(id, sold_at)) TO '{file}' (FORMAT parquet)"
         )
-    inspection = Inspection({"sales": f"read_parquet('{file}')"}, {"sales": [str(file)]})
+    inspection = Inspection({"sales": f"read_parquet('{file}')"}, {"sales": [str(file)]}, ["sales", "refunds"])
     yield inspection
     inspection.close()
 
@@ -54,3 +54,23 @@ def test_nothing_but_the_tables_is_within_reach(lake, tmp_path):
     (tmp_path / "other.csv").write_text("a\n1\n")
     with pytest.raises(UsageError):
         lake.query(f"SELECT * FROM '{tmp_path}/other.csv'")
+
+
+@pytest.mark.parametrize(
+    ("sql", "what", "fix"),
+    [
+        ("FROM sale", "there is no table 'sale'", "did you mean 'sales'?"),
+        ('SELECT * FROM main."sale"', "there is no table 'main.sale'", "did you mean 'sales'?"),
+        ("FROM refunds", "the table 'refunds' is not there yet", "penstock run, penstock publish"),
+    ],
+)
+def test_a_table_that_is_not_there_has_the_nearest_of_ours(lake, sql, what, fix):
+    for ask in (lake.query, lake.explain):
+        with pytest.raises(UnknownName) as caught:
+            ask(sql)
+        assert (caught.value.what, caught.value.fix) == (what, fix)
+
+
+def test_bytes_are_those_of_the_columns_that_are_read(lake):
+    whole, one, none = (lake.explain(f"SELECT {what} FROM sales").bytes_read for what in ("*", "id", "count(*)"))
+    assert lake.explain("FROM sales").bytes > whole > one > none == 0

@@ -114,7 +114,8 @@ class Looking(Catalog):
 
         relations, files = self._published(version)
         raw, landed = self.raw_relations(sql)
-        inspection = Inspection(relations | raw, files | landed)
+        declared = {table.spec.name for plan in self.plans.values() for table in plan.tables}
+        inspection = Inspection(relations | raw, files | landed, declared)
         self._stack.callback(inspection.close)
         return inspection
 

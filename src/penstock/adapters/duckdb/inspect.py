@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -12,10 +13,14 @@ from typing import Any
 import duckdb
 
 from penstock.compile.sql import quote_identifier, quote_literal
-from penstock.errors import UsageError
+from penstock.errors import UnknownName, UsageError
 
 _BATCH = 1000
+_SMALL = 64_000_000
+"""Tables of fewer bytes are read twice for `explain`: the first time their footers are read, which are most of a tiny
+file. Of more bytes a footer is less than one in a hundred."""
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
+_ABSENT = re.compile(r"Table with name (\S+) does not exist")
 _READING = ("SELECT", "EXPLAIN", "MULTI")
 """Statements that change nothing; DuckDB reads WITH, FROM, VALUES, SHOW and DESCRIBE as SELECT, PIVOT as MULTI."""
 
@@ -31,7 +36,7 @@ class Reading:
     row_groups: int
     """Of the files that were read."""
     bytes_read: int
-    """Footers included, and what is read twice: of tiny files it may be more than they hold."""
+    """Of rows. What describes the files (their footers) is counted only where it is a small part: see `_SMALL`."""
     bytes: int
     """What all files of the tables hold."""
     rows_read: int
@@ -42,11 +47,15 @@ class Reading:
 class Inspection:
     """A connection over published Parquet files, with nothing else within reach."""
 
-    def __init__(self, relations: Mapping[str, str], files: Mapping[str, Sequence[str]]) -> None:
-        """`relations` maps each table to SQL that reads it from its `files`."""
+    def __init__(
+        self, relations: Mapping[str, str], files: Mapping[str, Sequence[str]], declared: Collection[str] = ()
+    ) -> None:
+        """`relations` maps each table to SQL that reads it from its `files`; `declared` are those that may come."""
         self._files = files
+        self._known, self._declared = relations.keys(), declared
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET parquet_metadata_cache = true")
         folders = {file.rsplit("/", 1)[0] for paths in files.values() for file in paths}
         for schema in {name.split(".")[0] for name in relations if "." in name}:
             self.connection.execute(f"CREATE SCHEMA {quote_identifier(schema)}")
@@ -68,7 +77,7 @@ class Inspection:
             if instants:
                 cursor = self.connection.execute(_in_utc(sql, len(columns), instants))
         except duckdb.Error as error:
-            raise UsageError("the query cannot be run", why=str(error)) from None
+            raise self._refused(sql, str(error)) from None
         return [name for name, _ in columns], _rows(cursor, instants)
 
     def explain(self, sql: str) -> Reading:
@@ -77,10 +86,29 @@ class Inspection:
             self._check(sql)
             told = self.connection.execute("SELECT json_serialize_sql($1)", [sql]).fetchall()[0][0]
             tables = tuple(sorted({*_named(json.loads(told))} & self._files.keys()))
-            profile = self.connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}").fetchall()[0][1]
+            files = [file for name in tables for file in self._files[name]]
+            held = sum(Path(file).stat().st_size for file in files)
+            for _ in range(2 if held < _SMALL else 1):
+                profile = self.connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {sql}").fetchall()[0][1]
+            found = json.loads(profile)
+            if "operator" not in found:  # answered from footers alone, some queries have no profile
+                rows = len(self.connection.execute(sql).fetchall())
+                return Reading(tables, 0, len(files), 0, 0, 0, held, 0, rows)
         except duckdb.Error as error:
-            raise UsageError("the query cannot be run", why=str(error)) from None
-        return _reading(json.loads(profile), tables, [file for name in tables for file in self._files[name]])
+            raise self._refused(sql, str(error)) from None
+        return _reading(found, tables, len(files), held)
+
+    def _refused(self, sql: str, told: str) -> UsageError:
+        """What the engine says, but for a table that is not there: it would name the nearest of its own."""
+        found = _ABSENT.search(told)
+        if found is None:
+            return UsageError("the query cannot be run", why=told)
+        name = found[1]
+        if name in self._declared:
+            why = "nothing was loaded into it so far, or the version that is published is older than it"
+            return UnknownName(f"the table {name!r} is not there yet", why=why, fix="penstock run, penstock publish")
+        qualified = re.search(rf'(\w+)"?\s*\.\s*"?{re.escape(name)}\b', sql)
+        return UnknownName.among("table", f"{qualified[1]}.{name}" if qualified else name, self._known)
 
     def _check(self, sql: str) -> None:
         kinds = [statement.type.name for statement in self.connection.extract_statements(sql)]
@@ -91,18 +119,18 @@ class Inspection:
         self.connection.close()
 
 
-def _reading(profile: Mapping[str, Any], tables: tuple[str, ...], files: Sequence[str]) -> Reading:
+def _reading(profile: Mapping[str, Any], tables: tuple[str, ...], files: int, held: int) -> Reading:
     scans = [found for root in profile["operator"] for found in _scans(root)]
     # What is answered from footers alone scans nothing, and has no figures of scans.
     query = profile["query"]
     return Reading(
         tables,
         sum(int(scan.get("Total Files Read", 0)) for scan in scans),
-        len(files),
+        files,
         query.get("total_row_groups_scanned", 0),
         query.get("total_row_groups_to_scan", 0),
         profile.get("io", {}).get("total_bytes_read", 0),
-        sum(Path(file).stat().st_size for file in files),
+        held,
         query.get("total_rows_scanned", 0),
         _found(profile["operator"]),
     )
