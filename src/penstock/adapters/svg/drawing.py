@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
+from penstock.adapters.svg.axes import BOTTOM, MARGIN, Frame, category_axis, said, time_axis
 from penstock.adapters.svg.plots import Line, Plot
-from penstock.adapters.svg.scales import Scale, moment_text, moments, nice, number, tick_texts
+from penstock.adapters.svg.scales import Scale, nice, number, tick_texts
 from penstock.adapters.svg.sheet import COLOURS, Sheet, Theme, cut, path, width_of
+from penstock.adapters.svg.tables import MOST_ROWS, ROW, table
 
 WIDTH, HEIGHT = 760, 400
-MARGIN, TOP, BOTTOM = 20, 28, 34
+TOP = 28
 TIPPED = 400
 """Up to so many points say their value; more would weigh too much."""
-ROW, MOST_ROWS = 26, 20
 
 
 def drawn(
@@ -56,7 +55,7 @@ def _told(plot: Plot, line: Line) -> str:
         return f"{line.label}: nothing."
     (low, at_low), (high, at_high) = min(found, key=_first), max(found, key=_first)
     least, most = number(low, plot.unit), number(high, plot.unit)
-    return f"{line.label}: from {least} ({_said(at_low)}) to {most} ({_said(at_high)})."
+    return f"{line.label}: from {least} ({said(at_low)}) to {most} ({said(at_high)})."
 
 
 def _first(pair: tuple[float, Any]) -> float:
@@ -98,66 +97,6 @@ def _faint(index: int) -> dict[str, Any]:
     return {"opacity": 0.5} if index >= COLOURS else {}
 
 
-class _Frame:
-    """The field between the axes, its vertical scale and horizontal lines drawn."""
-
-    def __init__(self, sheet: Sheet, ticks: list[float], unit: str, top: float, *, below: float = BOTTOM) -> None:
-        texts = tick_texts(ticks, unit)
-        self.left = MARGIN + max(width_of(text) for text in texts) + 8
-        self.right, self.top, self.bottom = float(sheet.width - MARGIN), top, float(sheet.height - below)
-        self.y = Scale(ticks[0], ticks[-1], self.bottom, top)
-        for tick, text in zip(ticks, texts, strict=True):
-            at = self.y.at(tick)
-            sheet.line(self.left, at, self.right, at, "axis" if tick == 0 else "line")
-            sheet.text(self.left - 8, at + 4, text, colour="text-3", anchor="end")
-
-
-def _time_axis(sheet: Sheet, frame: _Frame, span: tuple[datetime, datetime]) -> Callable[[datetime], float]:
-    first, last = span
-    seconds = (last - first).total_seconds() or 1
-
-    def at(moment: datetime) -> float:
-        return frame.left + (moment - first).total_seconds() / seconds * (frame.right - frame.left)
-
-    before: datetime | None = None
-    for moment in moments(first, last, int((frame.right - frame.left) / 70)):
-        label, below = moment_text(moment, before)
-        x = at(moment)
-        sheet.line(x, frame.bottom, x, frame.bottom + 4, "axis")
-        anchor = "end" if x > sheet.width - MARGIN - width_of(label) / 2 else "middle"
-        sheet.text(x, frame.bottom + 17, label, colour="text-3", anchor=anchor)
-        if below:
-            sheet.text(x, frame.bottom + 30, below, colour="text-3", anchor=anchor, size=11)
-        before = moment
-    return at
-
-
-def _category_axis(sheet: Sheet, frame: _Frame, positions: Sequence[Any]) -> tuple[Callable[[int], float], float]:
-    """Where the middle of each category is, and how wide it is. Labels that would touch are left out, or cut."""
-    band = (frame.right - frame.left) / max(1, len(positions))
-    names = _names(positions)
-    widest = max(width_of(name) for name in names) + 8
-    ordered = all(isinstance(position, int | float | date) for position in positions)
-    every = max(1, -int(-widest // band)) if ordered else max(1, -int(-40 // band))
-    for index, name in enumerate(names):
-        if index % every == 0:
-            x = frame.left + band * (index + 0.5)
-            shown = name if ordered else cut(name, band * every - 6)
-            sheet.text(x, frame.bottom + 17, shown, colour="text-3", anchor="middle")
-    return lambda index: frame.left + band * (index + 0.5), band
-
-
-def _names(positions: Sequence[Any]) -> list[str]:
-    """Days without their year, and of one day's times the clock alone: the tips say all of it."""
-    if not all(isinstance(position, date) for position in positions):
-        return [_said(position) for position in positions]
-    days = {f"{position:%Y-%m-%d}" for position in positions}
-    if len(days) == 1 and len(positions) > 1:
-        return [f"{position:%H:%M}" for position in positions]
-    clock = any(isinstance(position, datetime) and (position.hour or position.minute) for position in positions)
-    return [f"{position.day} {position:%b}{f' {position:%H:%M}' if clock else ''}" for position in positions]
-
-
 def _values(lines: Sequence[Line]) -> list[float]:
     return [value for line in lines for value in line.values if value is not None]
 
@@ -173,7 +112,7 @@ def _below(plot: Plot) -> float:
 def _lines(sheet: Sheet, plot: Plot, top: float) -> None:
     values = _values(plot.lines)
     area = plot.kind == "area"
-    frame = _Frame(sheet, nice(min(values), max(values), zero=area), plot.unit, top, below=_below(plot))
+    frame = Frame(sheet, nice(min(values), max(values), zero=area), plot.unit, top, below=_below(plot))
     xs = _xs(sheet, frame, plot)
     for index, line in enumerate(plot.lines):
         colour = sheet.series_colour(index)
@@ -192,12 +131,12 @@ def _lines(sheet: Sheet, plot: Plot, top: float) -> None:
             _tips(sheet, plot, line, run, frame)
 
 
-def _xs(sheet: Sheet, frame: _Frame, plot: Plot) -> list[float]:
+def _xs(sheet: Sheet, frame: Frame, plot: Plot) -> list[float]:
     if not plot.timed:
-        at, _ = _category_axis(sheet, frame, plot.positions)
+        at, _ = category_axis(sheet, frame, plot.positions)
         return [at(index) for index in range(len(plot.positions))]
     span = plot.span or (min(plot.positions), max(plot.positions))
-    place = _time_axis(sheet, frame, span)
+    place = time_axis(sheet, frame, span)
     return [place(position) for position in plot.positions]
 
 
@@ -217,18 +156,18 @@ def _runs(plot: Plot, line: Line, xs: Sequence[float]) -> list[list[tuple[float,
     return runs
 
 
-def _tips(sheet: Sheet, plot: Plot, line: Line, run: Sequence[tuple[float, float, Any]], frame: _Frame) -> None:
+def _tips(sheet: Sheet, plot: Plot, line: Line, run: Sequence[tuple[float, float, Any]], frame: Frame) -> None:
     if len(plot.positions) * len(plot.lines) > TIPPED:
         return
     for x, value, position in run:
-        tip = f"{_said(position)}  {line.label}: {number(value, plot.unit)}"
+        tip = f"{said(position)}  {line.label}: {number(value, plot.unit)}"
         sheet.add("circle", cx=x, cy=frame.y.at(value), r=7, fill_opacity=0, tip=tip)
 
 
 def _bars(sheet: Sheet, plot: Plot, top: float) -> None:
     values = _values(plot.lines)
-    frame = _Frame(sheet, nice(min(values), max(values), zero=True), plot.unit, top)
-    at, band = _category_axis(sheet, frame, plot.positions)
+    frame = Frame(sheet, nice(min(values), max(values), zero=True), plot.unit, top)
+    at, band = category_axis(sheet, frame, plot.positions)
     room = min(band * 0.72, 72 * len(plot.lines))
     wide = room / len(plot.lines)
     for place, position in enumerate(plot.positions):
@@ -244,8 +183,8 @@ def _stacked(sheet: Sheet, plot: Plot, top: float) -> None:
     columns = list(zip(*(line.values for line in plot.lines), strict=True))
     highs = [sum(v for v in column if v and v > 0) for column in columns]
     lows = [sum(v for v in column if v and v < 0) for column in columns]
-    frame = _Frame(sheet, nice(min(lows), max(highs), zero=True), plot.unit, top)
-    at, band = _category_axis(sheet, frame, plot.positions)
+    frame = Frame(sheet, nice(min(lows), max(highs), zero=True), plot.unit, top)
+    at, band = category_axis(sheet, frame, plot.positions)
     wide = min(band * 0.72, 72)
     for place, position in enumerate(plot.positions):
         ends = {True: 0.0, False: 0.0}
@@ -259,12 +198,12 @@ def _stacked(sheet: Sheet, plot: Plot, top: float) -> None:
 
 
 def _bar(
-    sheet: Sheet, plot: Plot, frame: _Frame, across: tuple[float, float], values: tuple[float, float],
+    sheet: Sheet, plot: Plot, frame: Frame, across: tuple[float, float], values: tuple[float, float],
     who: tuple[int, str, Any],
 ) -> None:  # fmt: skip
     index, label, position = who
     one, other = frame.y.at(values[0]), frame.y.at(values[1])
-    tip = f"{_said(position)}  {label}: {number(values[1] - values[0], plot.unit)}"
+    tip = f"{said(position)}  {label}: {number(values[1] - values[0], plot.unit)}"
     sheet.add(
         "rect", x=across[0], y=min(one, other), width=across[1], height=max(abs(one - other), 0.5), rx=2,
         fill=sheet.series_colour(index), tip=tip, **_faint(index),
@@ -274,7 +213,7 @@ def _bar(
 def _scatter(sheet: Sheet, plot: Plot, top: float) -> None:
     every = [point for _, points in plot.points for point in points]
     xs, ys = [x for x, _ in every], [y for _, y in every]
-    frame = _Frame(sheet, nice(min(ys), max(ys)), plot.unit, top + 14, below=52)
+    frame = Frame(sheet, nice(min(ys), max(ys)), plot.unit, top + 14, below=52)
     ticks = nice(min(xs), max(xs), 8)
     across = Scale(ticks[0], ticks[-1], frame.left + 6, frame.right - 6)
     for tick, text in zip(ticks, tick_texts(ticks, ""), strict=True):
@@ -300,59 +239,9 @@ def _number(sheet: Sheet, plot: Plot, top: float) -> None:
     sheet.text(MARGIN, middle + size / 4 + 26, plot.lines[0].label, size=14)
 
 
-def _table(sheet: Sheet, plot: Plot, top: float) -> None:
-    rows = [[_cell(value) for value in row] for row in plot.rows[:MOST_ROWS]]
-    right = [all(_is_number(row[i]) for row in plot.rows[:MOST_ROWS]) for i in range(len(plot.header))]
-    wanted = [
-        max(width_of(text) for text in (name, *(row[i] for row in rows))) + 24 for i, name in enumerate(plot.header)
-    ]
-    share = (sheet.width - 2 * MARGIN) / sum(wanted)
-    widths = [wide * share for wide in wanted]
-    _row(sheet, top + 8, plot.header, widths, right, colour="text-2", weight="600")
-    sheet.line(MARGIN, top + 17, sheet.width - MARGIN, top + 17, "axis")
-    for place, row in enumerate(rows):
-        y = top + 8 + ROW * (place + 1)
-        _row(sheet, y, row, widths, right, colour="text")
-        sheet.line(MARGIN, y + 9, sheet.width - MARGIN, y + 9)
-    if len(plot.rows) > MOST_ROWS:
-        sheet.text(MARGIN, sheet.height - 10, f"{len(plot.rows) - MOST_ROWS:,} more rows", colour="text-3")
-
-
-def _row(
-    sheet: Sheet, y: float, texts: Sequence[str], widths: Sequence[float], right: Sequence[bool], *, colour: str,
-    weight: str = "",
-) -> None:  # fmt: skip
-    x = float(MARGIN)
-    for text, wide, aligned in zip(texts, widths, right, strict=True):
-        place, anchor = (x + wide - 12, "end") if aligned else (x, "")
-        sheet.text(place, y, cut(text, wide - 10), colour=colour, anchor=anchor, weight=weight)
-        x += wide
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    return number(float(value)) if _is_number(value) and not isinstance(value, int) else _said(value)
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
-
-
-def _said(position: Any) -> str:
-    """A position in words."""
-    if position is None:
-        return "–"
-    if isinstance(position, datetime):
-        return f"{position:%Y-%m-%d %H:%M}"
-    if isinstance(position, date):
-        return position.isoformat()
-    return str(position)
-
-
 _KINDS: dict[str, Callable[[Sheet, Plot, float], None]] = {
     "line": _lines, "area": _lines, "bar": _bars, "stacked": _stacked, "scatter": _scatter, "number": _number,
-    "table": _table,
+    "table": table,
 }  # fmt: skip
 _WORDS = {
     "line": "Line chart", "area": "Area chart", "bar": "Bar chart", "stacked": "Stacked bar chart",
