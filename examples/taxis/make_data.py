@@ -19,7 +19,7 @@ MINUTES = 15
 
 def counts(day, seed=1):
     """Moments of a day and how many taxis are free: few in the rush hours, many at noon. A few readings are missing."""
-    chance = random.Random(seed)
+    chance = random.Random(f"{day} {seed}")
     midnight = datetime.fromisoformat(day).replace(tzinfo=SINGAPORE)
     for minute in range(0, 24 * 60, MINUTES):
         wave = math.sin(minute / 1440 * 4 * math.pi)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 import pytest
 
 import penstock as ps
-from penstock.adapters.svg import Line, Plot, drawn, plot_of, plot_of_rows, png
+from penstock.adapters.svg import Line, Plot, board_drawn, drawn, plot_of, plot_of_rows, png
 from penstock.adapters.svg.scales import moments, nice, number, tick_texts
+from penstock.adapters.svg.sheet import BOLD, width_of
 from penstock.authoring.charts import KINDS
 from penstock.compile.plan import compile_pipeline
 from penstock.errors import DefinitionError, UsageError
@@ -291,7 +293,8 @@ def test_moments_are_few_and_in_order(days):
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(1234567, "", "1,234,567"), (0.123, "", "0.12"), (3.0, "percent", "3 %"), (1.5e9, "bytes", "1.5 GB"),
-     (3725, "seconds", "1 h 02 min"), (12.5, "hundreds", "12.5 hundreds")],
+     (3725, "seconds", "1 h 02 min"), (12.5, "hundreds", "12.5 hundreds"), (0.000123, "", "0.00012"),
+     (-0.004, "percent", "-0.004 %")],
 )  # fmt: skip
 def test_numbers_read_well(value, unit, text):
     assert number(value, unit) == text
@@ -300,6 +303,98 @@ def test_numbers_read_well(value, unit, text):
 def test_ticks_have_the_digits_that_they_need():
     assert tick_texts([0, 20_000, 40_000], "") == ["0", "20k", "40k"]
     assert tick_texts([0, 0.5, 1], "percent") == ["0%", "0.5%", "1.0%"]
+    assert tick_texts([0, 2e12, 4e12], "") == ["0", "2T", "4T"]
+    assert tick_texts([2_000_001, 2_000_002], "") == ["2,000,001", "2,000,002"]
+
+
+def named(*names, kind="bar"):
+    return Plot("Zones", "", kind, "", names, (Line("a", tuple(map(float, range(1, len(names) + 1)))),))
+
+
+def below(root):
+    """The labels of the x axis."""
+    return [element for element in root.iter(f"{SVG}text") if element.get("text-anchor") in ("middle", "end")][-9:]
+
+
+def test_long_names_rise_and_keep_their_ends():
+    names = [f"A rather long name of a zone, number {number}" for number in range(9)]
+    labels = below(parsed(drawn(named(*names))))
+    assert all(label.get("transform").startswith("rotate(-") for label in labels)
+    assert len({label.text for label in labels}) == 9
+    assert all(label.text.endswith(str(number)) for number, label in enumerate(labels))
+
+
+def test_short_names_stand_straight():
+    root = parsed(drawn(named(*"abcdefghi")))
+    assert [label.text for label in below(root)] == list("abcdefghi")
+    assert not [label for label in below(root) if label.get("transform")]
+
+
+def test_of_many_names_some_are_left_out():
+    labels = [text for text in texts(parsed(drawn(named(*(f"Zone {n}" for n in range(60)))))) if "Zone " in text]
+    assert "Zone 0" in labels
+    assert len(labels) < 31
+
+
+def test_round_times_are_those_that_are_named():
+    found = texts(parsed(drawn(Plot("Day", "", "bar", "", TIMES, (Line("a", (1.0,) * 49),)))))
+    assert [text for text in found if text and text.endswith(":00")] == [f"{hour:02}:00" for hour in range(8, 21)]
+    assert "08:45" not in found
+
+
+@pytest.mark.parametrize("kind", ["line", "area"])
+def test_a_single_moment_stands_in_the_middle(kind):
+    root = parsed(drawn(Plot("One", "", kind, "", TIMES[:1], (Line("a", (3.0,)),), timed=True, step=900)))
+    (dot,) = [circle for circle in root.iter(f"{SVG}circle") if circle.get("r") == "4"]
+    assert 300 < float(dot.get("cx")) < 460
+
+
+@pytest.mark.parametrize("value", [1e15, -123456789.0, 0.000001])
+def test_a_number_fits_into_its_picture(value):
+    root = parsed(drawn(Plot("N", "", "number", "", lines=(Line("a", (value,)),))))
+    text = next(element for element in root.iter(f"{SVG}text") if element.get("font-weight") and element.text != "N")
+    assert width_of(text.text, float(text.get("font-size")) * BOLD) <= 720
+
+
+def rowed(header, *rows):
+    return parsed(drawn(Plot("Rows", "", "table", "", header=header, rows=rows)))
+
+
+def test_numbers_in_a_table_are_never_cut():
+    root = rowed(("place", "free"), ("a very long name " * 20, 1234567890), ("b", 2))
+    assert {"1234567890", "free"} <= set(texts(root))
+
+
+def test_columns_without_room_are_counted():
+    found = texts(rowed([f"column {n}" for n in range(30)], tuple(range(10**6, 10**6 + 30))))
+    assert "1000000" in found
+    assert [text for text in found if text.endswith("more columns")] == [
+        f"{30 - found.index('1000000') + 1} more columns"
+    ]
+
+
+def test_fractions_of_a_column_have_as_many_digits():
+    root = rowed(("a", "b", "c"), (1.0, 0.00012, float("nan")), (1234.5, 3.5, 2.0), (Decimal("7.25"), None, 1.0))
+    assert {"1.00", "1,234.50", "7.25", "0.00012", "3.5", "nan", "2"} <= set(texts(root))
+
+
+@pytest.mark.parametrize("theme", ["auto", "light", "dark"])
+def test_a_dashboard_holds_every_kind_within_its_frame(theme):
+    root = parsed(
+        board_drawn(
+            "All",
+            [(plot, width) for plot, width in zip(PLOTS.values(), (6, 6, 12, 1, 3, 8, 2), strict=True)],
+            theme=theme,
+        )
+    )
+    places = [
+        tuple(float(item.get(side)) for side in ("x", "y", "width", "height")) for item in root.findall(f"{SVG}svg")
+    ]
+    width, height = float(root.get("width")), float(root.get("height"))
+    assert all(x >= 0 and x + wide <= width and y + high <= height for x, y, wide, high in places)
+    assert len({y for _, y, _, _ in places}) == 4
+    assert {plot.title for plot in PLOTS.values()} <= {element.text for element in root.iter(f"{SVG}title")}
+    assert ("<style>" in ET.tostring(root, encoding="unicode").replace("ns0:", "")) == (theme == "auto")
 
 
 @pytest.mark.parametrize("kind", KINDS)

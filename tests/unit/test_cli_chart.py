@@ -110,6 +110,9 @@ def test_the_picture_of_a_query(call, tmp_path):
         (("chart", "taxis-available", "--out", "nowhere/a.svg"), 3, "there is no folder 'nowhere'"),
         (("chart", "taxis-available", "--out", "a.svg", "--size", "10x10"), 2, "is no size"),
         (("chart", "citty", "--out", "a.json"), 2, "did you mean 'city'?"),
+        (("chart", "citty"), 2, "did you mean 'city'?"),
+        (("chart", "city", "--out", "a.svg", "--size", "400x300"), 2, "as large as its charts"),
+        (("chart", "city", "--out", "a.gif"), 2, "--out FILE.svg or --out FILE.png"),
         (("chart", "city", "--out", "a.json"), 2, "only the lake has"),
         (("query", "select 1", "--chart", "pie", "--out", "a.svg"), 2, "there is no kind of chart 'pie'"),
         (("query", "select 1", "--chart", "bar"), 2, "a kind and a file"),
@@ -120,6 +123,29 @@ def test_what_cannot_be_drawn(call, words, code, message):
     found, _, err = call(*words)
     assert found == code
     assert message in err
+
+
+def test_no_rows_are_said(call):
+    code, out, _ = call("chart", "taxis-available", "--day", "2020-01-01")
+    assert (code, out.splitlines()[-1]) == (0, "no rows on 2020-01-01 in taxis")
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.png"])
+def test_a_dashboard_is_one_picture(call, tmp_path, name):
+    if name.endswith(".png"):
+        pytest.importorskip("resvg_py")
+    file = tmp_path / name
+    code, out, _ = call("chart", "taxis", "--out", str(file))
+    assert (code, out) == (0, f"✓ {file}\n")
+    assert file.read_bytes().startswith(b"<svg" if name == "a.svg" else b"\x89PNG")
+    if name == "a.svg":
+        assert all(f"<title>{title}</title>" in file.read_text() for title in ("taxis", "Readings", "Newest"))
+
+
+def test_a_dashboard_s_numbers_are_those_of_its_charts(call):
+    lines = [json.loads(line) for line in call("chart", "city", "--day", "2026-11-13", "--json")[1].splitlines()]
+    assert lines == [{"chart": "taxis-available", "at": "2026-11-13T08:00:00", "free": 1.0}]
+    assert call("chart", "taxis")[1].split("\n\n")[0].split() == ["Readings", "rows", "────", "4"]
 
 
 def test_a_dashboard_for_grafana(tmp_path, capsys):

@@ -49,6 +49,7 @@ available = production.chart(
     span="day",
     between=("08:00", "20:00"),
     caption="hundreds, Singapore time",
+    width=9,
 )
 now = production.chart(
     "Taxis now", table="availability", kind="number", y=ps.last("free", by="taken_at", label="free"), width=3

@@ -36,11 +36,16 @@ class Charting(Parts):
         found = [chart for chart in self.charts if chart.key == key and pipeline in ("", chart.pipeline)]
         if not found:
             known = [chart.key for chart in self.charts] + [f"{chart.pipeline}/{chart.key}" for chart in self.charts]
+            known += self.dashboards
             raise UnknownName.among("chart", name, known)
         if len(found) > 1:
             fix = ", ".join(f"{chart.pipeline}/{chart.key}" for chart in found)
             raise UsageError(f"{len(found)} charts are named {name!r}", fix=fix)
         return found[0]
+
+    def has_chart(self, name: str) -> bool:
+        """Whether a chart has this key."""
+        return any(name in (chart.key, f"{chart.pipeline}/{chart.key}") for chart in self.charts)
 
     def answer(self, chart: Chart, day: date | None = None) -> Answer:
         """A chart's numbers as they are now, of the given day where the chart shows one. Raises `UsageError`."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from math import cos, radians, sin
 from typing import Any
 
-from penstock.adapters.svg.scales import Scale, moment_text, moments, tick_texts
-from penstock.adapters.svg.sheet import Sheet, cut, width_of
+from penstock.adapters.svg.scales import MIDNIGHT, STEPS, Scale, moment_text, moments, tick_texts
+from penstock.adapters.svg.sheet import Sheet, shortened, width_of
 
 MARGIN, BOTTOM = 20, 34
+SLANT = 35
+"""Degrees by which names rise that do not fit beside each other."""
+SLANT_ROOM, SLANT_WIDTH = 24, 150
+"""How far they are from each other at least, and how long they are at most."""
 
 
 class Frame:
@@ -39,7 +45,7 @@ def time_axis(sheet: Sheet, frame: Frame, span: tuple[datetime, datetime]) -> Ca
         label, below = moment_text(moment, before)
         x = at(moment)
         sheet.line(x, frame.bottom, x, frame.bottom + 4, "axis")
-        anchor = "end" if x > sheet.width - MARGIN - width_of(label) / 2 else "middle"
+        anchor = anchor_of(sheet, x, label)
         sheet.text(x, frame.bottom + 17, label, colour="text-3", anchor=anchor)
         if below:
             sheet.text(x, frame.bottom + 30, below, colour="text-3", anchor=anchor, size=11)
@@ -47,19 +53,59 @@ def time_axis(sheet: Sheet, frame: Frame, span: tuple[datetime, datetime]) -> Ca
     return at
 
 
+def anchor_of(sheet: Sheet, x: float, label: str) -> str:
+    """A tick's label stands in the middle below it, or ends there where it would leave the picture."""
+    return "end" if x > sheet.width - MARGIN - width_of(label) / 2 else "middle"
+
+
 def category_axis(sheet: Sheet, frame: Frame, positions: Sequence[Any]) -> tuple[Callable[[int], float], float]:
-    """Where the middle of each category is, and how wide it is. Labels that would touch are left out, or cut."""
+    """Where the middle of each category is, and how wide it is. Labels that would touch are left out, or slanted."""
     band = (frame.right - frame.left) / max(1, len(positions))
+
+    def at(index: int) -> float:
+        return frame.left + band * (index + 0.5)
+
     names = _names(positions)
+    if not _ordered(positions) and _slanted(names, band):
+        for index in range(0, len(names), max(1, -int(-SLANT_ROOM // band))):
+            x = at(index)
+            shown = shortened(names[index], min(SLANT_WIDTH, (x - 4) / cos(radians(SLANT))))
+            sheet.rising(x + 4, frame.bottom + 14, shown, SLANT)
+        return at, band
     widest = max(width_of(name) for name in names) + 8
-    ordered = all(isinstance(position, int | float | date) for position in positions)
-    every = max(1, -int(-widest // band)) if ordered else max(1, -int(-40 // band))
-    for index, name in enumerate(names):
-        if index % every == 0:
-            x = frame.left + band * (index + 0.5)
-            shown = name if ordered else cut(name, band * every - 6)
-            sheet.text(x, frame.bottom + 17, shown, colour="text-3", anchor="middle")
-    return lambda index: frame.left + band * (index + 0.5), band
+    for index in _labelled(positions, band, widest):
+        sheet.text(at(index), frame.bottom + 17, names[index], colour="text-3", anchor="middle")
+    return at, band
+
+
+def below_categories(sheet: Sheet, positions: Sequence[Any]) -> float:
+    """How much room the labels below a category axis take."""
+    names = _names(positions)
+    band = (sheet.width - 2 * MARGIN - 48) / max(1, len(positions))  # about: the ticks are not known yet
+    if _ordered(positions) or not _slanted(names, band):
+        return BOTTOM
+    return 24 + min(SLANT_WIDTH, max(width_of(name) for name in names)) * sin(radians(SLANT))
+
+
+def _ordered(positions: Sequence[Any]) -> bool:
+    """Whether every other label may be left out: who reads 1 and 3 knows what stands between them."""
+    return all(isinstance(position, int | float | date) for position in positions)
+
+
+def _slanted(names: Sequence[str], band: float) -> bool:
+    return any(width_of(name) + 8 > band for name in names)
+
+
+def _labelled(positions: Sequence[Any], band: float, widest: float) -> list[int]:
+    """Which of the categories get a label: of times those that are round."""
+    every = max(1, -int(-widest // band))
+    if every > 1 and all(isinstance(position, datetime) for position in positions):
+        step = min((b - a for a, b in pairwise(positions) if b > a), default=timedelta())
+        wish = next((size for size in STEPS if step and size >= step * every and not size % step), None)
+        found = [index for index, moment in enumerate(positions) if wish and not (moment - MIDNIGHT) % wish]
+        if len(found) > 1 and all(b - a >= every for a, b in pairwise(found)):
+            return found
+    return list(range(0, len(positions), every))
 
 
 def _names(positions: Sequence[Any]) -> list[str]:

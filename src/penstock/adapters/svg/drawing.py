@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
-from penstock.adapters.svg.axes import BOTTOM, MARGIN, Frame, category_axis, said, time_axis
+from penstock.adapters.svg.axes import MARGIN, Frame, anchor_of, below_categories, category_axis, said, time_axis
 from penstock.adapters.svg.plots import Line, Plot
 from penstock.adapters.svg.scales import Scale, nice, number, tick_texts
-from penstock.adapters.svg.sheet import COLOURS, Sheet, Theme, cut, path, width_of
-from penstock.adapters.svg.tables import MOST_ROWS, ROW, table
+from penstock.adapters.svg.sheet import BOLD, COLOURS, Sheet, Theme, cut, path, width_of
+from penstock.adapters.svg.tables import height_of, table
 
 WIDTH, HEIGHT = 760, 400
 TOP = 28
@@ -21,12 +22,8 @@ def drawn(
     plot: Plot, *, theme: Theme = "auto", width: int = WIDTH, height: int = HEIGHT, embedded: bool = False
 ) -> str:
     """The plot as an SVG document."""
-    if plot.kind == "number" and height == HEIGHT:
-        height = HEIGHT // 2
-    if plot.kind == "table":
-        height = max(
-            120, TOP + 46 + ROW * (min(len(plot.rows), MOST_ROWS) + 1) + (20 if len(plot.rows) > MOST_ROWS else 0)
-        )
+    if height == HEIGHT or plot.kind == "table":
+        height = natural_height(plot, height)
     sheet = Sheet(width, height, theme, embedded)
     top = _headed(sheet, plot)
     empty = not (plot.rows or plot.points or any(v is not None for line in plot.lines for v in line.values))
@@ -35,6 +32,13 @@ def drawn(
     else:
         _KINDS[plot.kind](sheet, plot, top)
     return sheet.finished(plot.title, "No rows yet." if empty else described(plot))
+
+
+def natural_height(plot: Plot, usual: int) -> int:
+    """How high a plot is drawn when nobody says otherwise; a table always."""
+    if plot.kind == "table":
+        return height_of(plot, TOP + (42 if plot.subtitle else 22))
+    return usual // 2 if plot.kind == "number" else usual
 
 
 def described(plot: Plot) -> str:
@@ -68,7 +72,7 @@ def _first(pair: tuple[float, Any]) -> float:
 def _headed(sheet: Sheet, plot: Plot) -> float:
     """Title, subtitle and legend; returns where the rest begins."""
     room = sheet.width - 2 * MARGIN
-    sheet.text(MARGIN, TOP, cut(plot.title, room, 16.5), size=16, colour="text", weight="600")
+    sheet.text(MARGIN, TOP, cut(plot.title, room, 16 * BOLD), size=16, colour="text", weight="600")
     y = float(TOP)
     if plot.subtitle:
         y += 20
@@ -101,9 +105,9 @@ def _values(lines: Sequence[Line]) -> list[float]:
     return [value for line in lines for value in line.values if value is not None]
 
 
-def _below(plot: Plot) -> float:
-    """Times may have a second row of labels."""
-    return 48 if plot.timed else BOTTOM
+def _below(sheet: Sheet, plot: Plot) -> float:
+    """How much room the labels below take: times may have a second row of them."""
+    return 48 if plot.timed else below_categories(sheet, plot.positions)
 
 
 # --- kinds -------------------------------------------------------------------------------------------------------
@@ -112,7 +116,7 @@ def _below(plot: Plot) -> float:
 def _lines(sheet: Sheet, plot: Plot, top: float) -> None:
     values = _values(plot.lines)
     area = plot.kind == "area"
-    frame = Frame(sheet, nice(min(values), max(values), zero=area), plot.unit, top, below=_below(plot))
+    frame = Frame(sheet, nice(min(values), max(values), zero=area), plot.unit, top, below=_below(sheet, plot))
     xs = _xs(sheet, frame, plot)
     for index, line in enumerate(plot.lines):
         colour = sheet.series_colour(index)
@@ -122,7 +126,8 @@ def _lines(sheet: Sheet, plot: Plot, top: float) -> None:
                 ground = [*points, (points[-1][0], frame.y.at(0)), (points[0][0], frame.y.at(0))]
                 sheet.add("path", d=path(ground) + "Z", fill=colour, opacity=0.15)
             if len(points) == 1:
-                sheet.add("circle", cx=points[0][0], cy=points[0][1], r=2.5, fill=colour)
+                alone = 4 if len(plot.positions) == 1 else 2.5
+                sheet.add("circle", cx=points[0][0], cy=points[0][1], r=alone, fill=colour)
             else:
                 sheet.add(
                     "path", d=path(points), fill="none", stroke=colour, stroke_width=2, stroke_linejoin="round",
@@ -136,6 +141,9 @@ def _xs(sheet: Sheet, frame: Frame, plot: Plot) -> list[float]:
         at, _ = category_axis(sheet, frame, plot.positions)
         return [at(index) for index in range(len(plot.positions))]
     span = plot.span or (min(plot.positions), max(plot.positions))
+    if span[0] == span[1]:
+        around = timedelta(seconds=max(plot.step, 1800))
+        span = (span[0] - around, span[1] + around)
     place = time_axis(sheet, frame, span)
     return [place(position) for position in plot.positions]
 
@@ -166,7 +174,7 @@ def _tips(sheet: Sheet, plot: Plot, line: Line, run: Sequence[tuple[float, float
 
 def _bars(sheet: Sheet, plot: Plot, top: float) -> None:
     values = _values(plot.lines)
-    frame = Frame(sheet, nice(min(values), max(values), zero=True), plot.unit, top)
+    frame = Frame(sheet, nice(min(values), max(values), zero=True), plot.unit, top, below=_below(sheet, plot))
     at, band = category_axis(sheet, frame, plot.positions)
     room = min(band * 0.72, 72 * len(plot.lines))
     wide = room / len(plot.lines)
@@ -183,9 +191,9 @@ def _stacked(sheet: Sheet, plot: Plot, top: float) -> None:
     columns = list(zip(*(line.values for line in plot.lines), strict=True))
     highs = [sum(v for v in column if v and v > 0) for column in columns]
     lows = [sum(v for v in column if v and v < 0) for column in columns]
-    frame = Frame(sheet, nice(min(lows), max(highs), zero=True), plot.unit, top)
+    frame = Frame(sheet, nice(min(lows), max(highs), zero=True), plot.unit, top, below=_below(sheet, plot))
     at, band = category_axis(sheet, frame, plot.positions)
-    wide = min(band * 0.72, 72)
+    wide = max(1.0, min(band * 0.72, 72))
     for place, position in enumerate(plot.positions):
         ends = {True: 0.0, False: 0.0}
         for index, line in enumerate(plot.lines):
@@ -218,7 +226,8 @@ def _scatter(sheet: Sheet, plot: Plot, top: float) -> None:
     across = Scale(ticks[0], ticks[-1], frame.left + 6, frame.right - 6)
     for tick, text in zip(ticks, tick_texts(ticks, ""), strict=True):
         sheet.line(across.at(tick), frame.bottom, across.at(tick), frame.bottom + 4, "axis")
-        sheet.text(across.at(tick), frame.bottom + 17, text, colour="text-3", anchor="middle")
+        x = across.at(tick)
+        sheet.text(x, frame.bottom + 17, text, colour="text-3", anchor=anchor_of(sheet, x, text))
     sheet.text(frame.right, frame.bottom + 36, plot.axes[0], anchor="end")
     sheet.text(MARGIN, top + 2, plot.axes[1])
     for index, (label, points) in enumerate(plot.points):
@@ -233,7 +242,7 @@ def _scatter(sheet: Sheet, plot: Plot, top: float) -> None:
 def _number(sheet: Sheet, plot: Plot, top: float) -> None:
     value = plot.lines[0].values[0] or 0
     text = number(value, plot.unit)
-    size = min(72.0, 72 * (sheet.width - 2 * MARGIN) / max(1.0, width_of(text, 76)))
+    size = min(72.0, 72 * (sheet.width - 2 * MARGIN) / max(1.0, width_of(text, 72 * BOLD)))
     middle = (top + sheet.height) / 2
     sheet.text(MARGIN, middle + size / 4, text, size=int(size), colour="text", weight="600")
     sheet.text(MARGIN, middle + size / 4 + 26, plot.lines[0].label, size=14)

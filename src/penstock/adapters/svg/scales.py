@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-_STEPS = [
+STEPS = [
     *(timedelta(seconds=n) for n in (1, 5, 15, 30)), *(timedelta(minutes=n) for n in (1, 5, 10, 15, 30)),
     *(timedelta(hours=n) for n in (1, 2, 3, 6, 12)), *(timedelta(days=n) for n in (1, 2, 7, 14)),
 ]  # fmt: skip
-_MIDNIGHT = datetime(2000, 1, 3)  # noqa: DTZ001  a Monday on the wall's clock
+MIDNIGHT = datetime(2000, 1, 3)  # noqa: DTZ001  a Monday on the wall's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ def nice(low: float, high: float, most: int = 5, *, zero: bool = False) -> list[
 def moments(first: datetime, last: datetime, most: int) -> list[datetime]:
     """Round moments within the two: at most so many."""
     span = last - first
-    step = next((step for step in _STEPS if span / step <= most), None)
+    step = next((step for step in STEPS if span / step <= most), None)
     if step is None:
         return _months(first, last, most)
-    number = math.ceil((first - _MIDNIGHT) / step - 1e-9)
+    number = math.ceil((first - MIDNIGHT) / step - 1e-9)
     found = []
-    while (moment := _MIDNIGHT + number * step) <= last:
+    while (moment := MIDNIGHT + number * step) <= last:
         found.append(moment)
         number += 1
     return found
@@ -81,8 +81,10 @@ def number(value: float, unit: str = "", decimals: int | None = None) -> str:
         return _seconds(value)
     if decimals is None:
         decimals = 0 if value == int(value) or abs(value) >= 1000 else 1 if abs(value) >= 100 else 2
+    if decimals == 2 and 0 < abs(value) < 0.01:
+        decimals = min(12, 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text and decimals == 2 else text
+    text = text.rstrip("0").rstrip(".") if "." in text and decimals >= 2 else text
     return text + {"": "", "percent": " %", "seconds": " s"}.get(unit, f" {unit}")
 
 
@@ -91,12 +93,19 @@ def tick_texts(ticks: list[float], unit: str) -> list[str]:
     if unit in ("bytes", "seconds"):
         return [number(tick, unit) for tick in ticks]
     largest = max(abs(tick) for tick in ticks)
-    divisor, letter = next(((d, s) for d, s in ((1e9, "G"), (1e6, "M"), (1e4, "k")) if largest >= d), (1, ""))
+    letters = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
+    divisor, letter = next(((size, sign) for size, sign in letters if largest >= size), (1, ""))
     divisor = 1e3 if letter == "k" else divisor
-    step = (ticks[1] - ticks[0]) / divisor
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    if letter and _decimals((ticks[1] - ticks[0]) / divisor) > 2:  # large numbers that lie close together
+        divisor, letter = 1, ""
+    decimals = _decimals((ticks[1] - ticks[0]) / divisor)
     sign = "%" if unit == "percent" else ""
     return [f"{tick / divisor:,.{decimals}f}{letter}{sign}" if tick else f"0{sign}" for tick in ticks]
+
+
+def _decimals(step: float) -> int:
+    """How many digits tell numbers apart that are so far from each other."""
+    return max(0, -math.floor(math.log10(step) + 1e-9))
 
 
 def _bytes(value: float) -> str:

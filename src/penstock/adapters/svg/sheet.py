@@ -24,6 +24,8 @@ FONT = (
     "system-ui,-apple-system,'Segoe UI',Inter,Roboto,'Noto Sans','Liberation Sans',Helvetica,Arial,'DejaVu Sans',"
     "sans-serif"
 )
+BOLD = 1.15
+"""How much wider bold letters are."""
 WIDE = frozenset("mwMW@%—")
 NARROW = frozenset("iljtfrI.,:;'|!() ")
 
@@ -70,6 +72,11 @@ class Sheet:
             font_weight=weight, text=text,
         )  # fmt: skip
 
+    def rising(self, x: float, y: float, text: str, degrees: int) -> None:
+        """A small text that rises to the right, and ends here."""
+        turned = f"rotate({-degrees} {_short(x)} {_short(y)})"
+        self.add("text", x=x, y=y, fill=self.colour("text-3"), text_anchor="end", transform=turned, text=text)
+
     def line(self, x1: float, y1: float, x2: float, y2: float, colour: str = "line") -> None:
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=self.colour(colour))
 
@@ -104,6 +111,16 @@ def cut(text: str, width: float, size: float = 12) -> str:
     while text and width_of(text + "…", size) > width:
         text = text[:-1]
     return text.rstrip() + "…"
+
+
+def shortened(text: str, width: float) -> str:
+    """A text that fits, of which beginning and end are kept: names often differ in their last sign."""
+    if width_of(text) <= width:
+        return text
+    first, last = text[: len(text) * 3 // 5], text[len(text) * 3 // 5 :]
+    while (first or last) and width_of(f"{first}…{last}") > width:
+        first, last = (first[:-1], last) if len(first) >= len(last) else (first, last[1:])
+    return f"{first.rstrip()}…{last.lstrip()}"
 
 
 def path(points: Iterable[tuple[float, float]]) -> str:

@@ -1,10 +1,11 @@
-"""`chart`: what is declared, its numbers, its picture; dashboards for Grafana."""
+"""`chart`: what is declared, its numbers, its picture; dashboards as a picture, and for Grafana."""
 
 from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from penstock.errors import SetupError, StorageUnavailable, UnknownName, UsageEr
 if TYPE_CHECKING:
     from penstock.adapters.svg import Plot
     from penstock.authoring.charts import Chart, Dashboard
+    from penstock.model.summaries import Answer
     from penstock.wiring.local import Project
 
 THEMES = ("auto", "light", "dark")
@@ -24,7 +26,7 @@ _SIZE = re.compile(r"([1-9]\d{1,3})x([1-9]\d{1,3})")
 
 def arguments_chart(parser: ArgumentParser) -> None:
     """The arguments of `chart`."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a chart, or a dashboard with --out FILE.json")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a chart, or a dashboard")
     parser.add_argument("--day", metavar="DATE", help="the day of a chart that shows one (default: the newest)")
     picture_options(parser)
 
@@ -43,6 +45,8 @@ def chart(options: Namespace, out: Output) -> int:
             _list(project, out)
         elif options.out and Path(options.out).suffix == ".json":
             _grafana(project, options, out)
+        elif options.name in project.dashboards and not project.has_chart(options.name):
+            _dashboard(project, project.dashboards[options.name], options, out)
         else:
             _chart(project, project.chart(options.name), options, out)
     return 0
@@ -75,8 +79,37 @@ def _chart(project: Project, item: Chart, options: Namespace, out: Output) -> No
     header = _header(item)
     for row in answer.rows:
         out.record(dict(zip(header, row, strict=True)))
+    _numbers(item, answer, day, out)
+
+
+def _numbers(item: Chart, answer: Answer, day: date | None, out: Output) -> None:
     out.say(out.paint("bold", item.title) + (f"  {item.caption}" if item.caption else ""))
-    out.table(header, answer.rows, counts=False)
+    if answer.rows:
+        out.table(_header(item), answer.rows, counts=False)
+    else:
+        out.say(f"no rows{f' on {day}' if day else ' yet'} in {item.table}")
+
+
+def _dashboard(project: Project, board: Dashboard, options: Namespace, out: Output) -> None:
+    """The numbers of all of its charts, or one picture. The day is that of charts that show one."""
+    from penstock.adapters.svg import board_drawn, plot_of
+    from penstock.compile.summaries import day_of
+
+    if options.size:
+        raise UsageError("a dashboard is as large as its charts", fix=f"penstock chart {board.key} --out FILE")
+    asked = day_of(options.day) if options.day else None
+    days = {item.key: asked if item.summary.window and item.summary.window.daily else None for item in board.charts}
+    answers = [(item, project.answer(item, days[item.key]), days[item.key]) for item in board.charts]
+    if options.out:
+        file, theme = _picture(options)
+        panels = [(plot_of(item, answer, day), item.width) for item, answer, day in answers]
+        _keep(file, board_drawn(board.title, panels, theme=theme), board.title, out)
+        return
+    for item, answer, day in answers:
+        for row in answer.rows:
+            out.record({"chart": item.key, **dict(zip(_header(item), row, strict=True))})
+        _numbers(item, answer, day, out)
+        out.say()
 
 
 def _header(item: Chart) -> list[str]:
@@ -118,19 +151,30 @@ def _in_postgres(project: Project, item: Chart) -> Chart:
 
 def draw(plot: Plot, options: Namespace, out: Output) -> None:
     """Write the picture that was asked for."""
-    from penstock.adapters.svg import drawn, png
+    from penstock.adapters.svg import drawn
 
+    file, theme = _picture(options)
+    width, height = _size(options.size)
+    _keep(file, drawn(plot, theme=theme, width=width, height=height), plot.title, out)
+
+
+def _picture(options: Namespace) -> tuple[Path, Any]:
+    """The picture's file and its colours."""
     file = Path(options.out)
     if file.suffix not in PICTURES:
         raise UsageError(f"{file.name!r} is no picture's name", fix="--out FILE.svg or --out FILE.png")
-    theme: Any = options.theme or ("auto" if file.suffix == ".svg" else "light")
+    theme = options.theme or ("auto" if file.suffix == ".svg" else "light")
     if theme == "auto" and file.suffix == ".png":
         raise UsageError("a PNG has one set of colours", fix="--theme light or --theme dark")
-    width, height = _size(options.size)
-    text = drawn(plot, theme=theme, width=width, height=height)
-    write(file, text.encode() if file.suffix == ".svg" else png(text))
-    out.say(f"{out.mark('good')} {options.out}")
-    out.event("chart_drawn", title=plot.title, file=options.out)
+    return file, theme
+
+
+def _keep(file: Path, picture: str, title: str, out: Output) -> None:
+    from penstock.adapters.svg import png
+
+    write(file, picture.encode() if file.suffix == ".svg" else png(picture))
+    out.say(f"{out.mark('good')} {file}")
+    out.event("chart_drawn", title=title, file=str(file))
 
 
 def write(file: Path, data: bytes) -> None:
