@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import runpy
 import shutil
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -28,9 +30,11 @@ class Bank:
     def __init__(self, folder):
         self.folder = folder
 
-    def run(self):
-        """Work until nothing is left to do; returns how many runs each pipeline had."""
+    def run(self, hours=0):
+        """Work until nothing is left to do, so many hours from now; returns how many runs each pipeline had."""
         with open_project(self.folder) as project:
+            now = project.clock
+            project.clock = lambda: now() + timedelta(hours=hours)
             return Counter(run.pipeline for run in project.work_until_idle())
 
     def rows(self, sql):
@@ -247,8 +251,6 @@ def test_the_grid_tells_what_is_there(bank, capsys):
     bank.run()
     capsys.readouterr()
     assert main(["status", "relations", "--ready", "--json", "--project", str(bank.folder)]) == 0
-    import json
-
     (item,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     wanted = {
         "partition_key": "EXT_CLIENT", "sort_key": "20220226", "account_persisted": True, "portfolio_persisted": True,
@@ -257,16 +259,43 @@ def test_the_grid_tells_what_is_there(bank, capsys):
     assert {name: item[name] for name in wanted} == wanted
 
 
-def test_a_deadline_reports_what_is_missing(bank):
-    from datetime import timedelta
+@pytest.fixture
+def told(empty):
+    """What people are told of late keys, message by message."""
+    relations = empty.folder / "pipelines/relations.py"
+    relations.write_text(relations.read_text() + '\nrelations.notify(on="late", to=ps.notify("team"))\n')
+    secret = empty.folder / ".penstock/secrets/notify_team"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("file:notices.jsonl")
+    secret.chmod(0o600)
+    file = empty.folder / "notices.jsonl"
+    return lambda: [json.loads(line)["subject"] for line in file.read_text().splitlines()] if file.exists() else []
 
-    take_away(bank, "clients")
-    bank.run()
-    with open_project(bank.folder) as project:
-        later = project.clock() + timedelta(hours=7)
-        (late,) = project.ledger.remind(list(project.conditions.values()), later)
-        assert (late.missing, late.parts["sender"]) == (("clients",), "EXT_CLIENT")
-        assert project.ledger.events(0, 10_000)[-1].type == "readiness.overdue"
+
+LACKS = "relations late: sender EXT_CLIENT, day 2022-02-26 lacks clients and accounts [bank/local]"
+
+
+def test_a_deadline_tells_once_what_is_missing(empty, told):
+    MAKE(empty.folder / "landing", senders=2, days=1, clients=3)
+    held = take_away(empty, "clients", "accounts")
+    for hours in (0, 5, 7, 8, 30):
+        empty.run(hours=hours)
+    assert told() == [LACKS]
+    assert main(["status", "--check", "--project", str(empty.folder)]) == 1
+    for file in held.iterdir():
+        shutil.move(file, empty.folder / "landing/EXT_CLIENT" / file.name)
+    assert empty.run(hours=31)["relations"] == 1
+    assert told() == [LACKS]
+    assert main(["status", "--check", "--project", str(empty.folder)]) == 0
+
+
+def test_a_file_that_came_while_nobody_looked_makes_no_key_late(empty, told):
+    MAKE(empty.folder / "landing", senders=1, days=1, clients=3)
+    held = take_away(empty, "clients")
+    empty.run()
+    shutil.move(held / "clients_20220226.csv", empty.landing("clients"))
+    assert empty.run(hours=7)["relations"] == 1
+    assert told() == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,17 @@ from penstock.model.fates import Fates
 from penstock.model.messages import Message
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Generation, Kind, Slot, Standing
-from penstock.runtime.notices import Items, Place, Told, channels_of, compose, compose_alone, next_try, word_of
+from penstock.runtime.notices import (
+    Items,
+    Place,
+    Told,
+    channels_of,
+    compose,
+    compose_alone,
+    compose_late,
+    next_try,
+    word_of,
+)
 
 NOW = datetime(2024, 3, 4, 9, tzinfo=UTC)
 SHOP = Place("shop", "local")
@@ -110,12 +120,29 @@ def test_what_no_run_stands_behind_is_told_too():
     told = compose_alone(event, SHOP)
     assert told.subject == "covid failed: covid@2024-03-04 [shop/local]"
     assert "why: E305 the source does not answer" in told.text
+    assert (told.facts["about"], "subject" in told.facts) == ("covid@2024-03-04", False)  # the message has its own
 
 
 def test_a_key_that_is_late_says_what_is_missing():
-    event = Event("readiness.overdue", "bank", "key/day=1", NOW, {"missing": ["accounts", "clients"]}, 9)
+    data = {
+        "key": {"sender": "EXT_CLIENT", "day": "2022-02-26"},
+        "missing": ["accounts", "clients"],
+        "here": ["portfolios"],
+        "since": "2022-02-26T08:00:00+00:00",
+        "deadline": "2022-02-26T14:00:00+00:00",
+    }
+    event = Event("readiness.overdue", "bank", "key/sender=EXT_CLIENT/day=2022-02-26", NOW, data, 9)
     assert channels_of(word_of(event), [Notice(("failed",), ("team",)), Notice(("late",), ("boss",))]) == ("boss",)
-    assert "missing: accounts, clients" in compose_alone(event, SHOP).text
+    told = compose_late(event, SHOP)
+    assert told.subject == "bank late: sender EXT_CLIENT, day 2022-02-26 lacks accounts and clients [shop/local]"
+    assert told.text.splitlines()[2:] == [
+        "missing: accounts, clients",
+        "there: portfolios, since 2022-02-26 08:00 UTC",
+        "the deadline was 2022-02-26 14:00 UTC",
+        "",
+        "penstock status bank --ready",
+    ]
+    assert (told.facts["status"], told.facts["missing"]) == ("late", ["accounts", "clients"])
 
 
 @pytest.mark.parametrize("error", [ChannelUnavailable("no"), MissingSecret("none")])

@@ -126,9 +126,15 @@ def finished(run: Run, now: datetime) -> Iterator[Event]:
     yield of_run("finished", run, now, **facts, **retries)
 
 
-def late(state: KeyState, missing: Sequence[str], now: datetime) -> Event:
+def late(state: KeyState, missing: Sequence[str], deadline: datetime, now: datetime) -> Event:
     """A key was not complete at its deadline."""
-    data = {"missing": list(missing), "since": state.since.isoformat()}
+    data = {
+        "key": dict(state.parts),
+        "missing": list(missing),
+        "here": sorted(state.names),
+        "since": state.since.isoformat(),
+        "deadline": deadline.isoformat(),
+    }
     return Event("readiness.overdue", state.pipeline, state.address, now, data)
 
 

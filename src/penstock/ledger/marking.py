@@ -83,9 +83,9 @@ def fired(readiness: Readiness, state: KeyState, hard: bool | None) -> Delivery 
     )  # fmt: skip
 
 
-def is_late(readiness: Readiness, state: KeyState, now: datetime) -> bool:
-    """Whether a key has passed its deadline without being complete, and nobody was told."""
-    deadline = readiness.deadline
-    if deadline is None or state.overdue or not readiness.missing(state.names):
-        return False
-    return state.since + deadline <= now
+def missed(readiness: Readiness, state: KeyState, now: datetime) -> datetime | None:
+    """The deadline that a key has passed without being complete, and of which nobody was told."""
+    if readiness.deadline is None or state.overdue or not readiness.missing(state.names):
+        return None
+    deadline = state.since + readiness.deadline
+    return deadline if deadline <= now else None

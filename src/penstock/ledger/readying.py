@@ -63,8 +63,9 @@ def _offer(pages: Pages, slot: Slot, mark: Mark, now: datetime) -> Acceptance | 
 def remind(pages: Pages, trigger: Readiness, now: datetime) -> Iterator[Late]:
     """Record the keys of a trigger that are late and were not yet reported."""
     for state in pages.keys(trigger.pipeline) if trigger.deadline else ():
-        if marking.is_late(trigger, state, now):
+        deadline = marking.missed(trigger, state, now)
+        if deadline is not None:
             missing = tuple(trigger.missing(state.names))
             pages.reported(Slot(state.pipeline, state.address))
-            pages.record([changes.late(state, missing, now)])
+            pages.record([changes.late(state, missing, deadline, now)])
             yield Late(state.pipeline, state.address, missing, state.parts)

@@ -117,17 +117,23 @@ class Intake:
         """`conditions` are those of the pipelines with several sources."""
         self.ledger, self.landing, self.pipelines, self.clock = ledger, landing, pipelines, clock
         self.conditions = conditions or {}
+        self._rescanned = False
         self._seen: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
 
     def rescan(self, fingerprints: Mapping[str, str] | None = None) -> list[Acceptance]:
-        """Offer every object whose version is new to this process and to the ledger."""
+        """Offer every object whose version is new to this process and to the ledger, then tell of keys that are late.
+
+        What came while nobody looked may complete them: where there is such, the first rescan leaves them to the next.
+        """
         accepted = self.offer(self.landing.scan(), cause="rescan", fingerprints=fingerprints or {})
-        self._remind()
+        if self._rescanned or not accepted:
+            self.remind()
+        self._rescanned = True
         return accepted
 
-    def _remind(self) -> None:
-        """Tell of keys that are late."""
+    def remind(self) -> None:
+        """Tell of keys that are late, each once."""
         awaited = [condition for condition in self.conditions.values() if condition.deadline]
         for late in self.ledger.remind(awaited, self.clock()) if awaited else ():
             fields = {"action": "key_overdue", "pipeline": late.pipeline, "missing": list(late.missing)}

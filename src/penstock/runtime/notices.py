@@ -129,12 +129,35 @@ def compose(event: Event, run: Run, items: Items, place: Place) -> Text:
 
 
 def compose_alone(event: Event, place: Place) -> Text:
-    """What is told of something that no run stands behind: a source that does not answer, a key that is late."""
-    error, missing = event.data.get("error") or {}, event.data.get("missing") or ()
-    facts = {**_facts(event, place), "subject": event.subject, "error": dict(error), "missing": list(missing)}
+    """What is told of something that no run stands behind: a source that does not answer."""
+    error = event.data.get("error") or {}
+    facts = {**_facts(event, place), "about": event.subject, "error": dict(error)}
     subject = f"{event.source} {facts['status']}: {event.subject} {place}"
-    lacks = [f"missing: {', '.join(missing)}"] if missing else []
-    return Text(subject, "\n".join([subject, "", *_why(error), *lacks, "", f"penstock logs {event.source}"]), facts)
+    return Text(subject, "\n".join([subject, "", *_why(error), "", f"penstock logs {event.source}"]), facts)
+
+
+def compose_late(event: Event, place: Place) -> Text:
+    """What is told of a key whose deadline has passed: whose it is, what it lacks, and what is there."""
+    told = {name: event.data[name] for name in ("key", "missing", "here", "since", "deadline")}
+    facts = {**_facts(event, place), "about": event.subject, **told}
+    key = ", ".join(f"{name} {value}" for name, value in told["key"].items()) or "its only key"
+    subject = f"{event.source} late: {key} lacks {_listed(told['missing'])} {place}"
+    here = _listed(told["here"]) or "nothing any more"
+    lines = (
+        f"missing: {', '.join(told['missing'])}",
+        f"there: {here}, since {_minute(told['since'])}",
+        f"the deadline was {_minute(told['deadline'])}",
+    )
+    way = f"penstock status {event.source} --ready"
+    return Text(subject, "\n".join([subject, "", *lines, "", way]), facts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def _minute(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"
 
 
 def _facts(event: Event, place: Place) -> dict[str, Any]:
@@ -258,6 +281,8 @@ class Notifier:
         return [text.to(name, event, now) for name in names] if text else []
 
     def _text(self, event: Event) -> Text | None:
+        if event.type == "readiness.overdue":
+            return compose_late(event, self.place)
         if not event.type.startswith("run."):
             return compose_alone(event, self.place)
         run = self.ledger.run(event.subject)

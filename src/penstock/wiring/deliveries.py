@@ -145,19 +145,21 @@ class Deliveries(Gathering):
         """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes
         have left behind goes."""
         self.bury_dead_workers()
-        self.intake.rescan(self.fingerprints)
         equipment = self.equipment
         if pipeline:
             names = dict.fromkeys((pipeline, *self.derived))
             equipment = replace(equipment, plans={name: equipment.plans[name] for name in names})
         runs = []
-        with self.telling(), self._crew(equipment, listener) as (worker, mate):
-            while True:
-                idle = mate.idle  # asked first: what the mate ends after that may have made something else ready
-                run = worker.work()
-                if run is None and idle:
-                    break
-                runs += mate.done() if run is None else [run, *mate.done(0)]
+        with self.telling():
+            self.intake.rescan(self.fingerprints)
+            with self._crew(equipment, listener) as (worker, mate):
+                while True:
+                    idle = mate.idle  # asked first: what the mate ends after that may have made something else ready
+                    run = worker.work()
+                    if run is None and idle:
+                        break
+                    runs += mate.done() if run is None else [run, *mate.done(0)]
+            self.intake.remind()
         if any(self.zones.staged()):
             self.sweep()
         return runs

@@ -14,6 +14,8 @@ from penstock.model.slots import KEYED, Acceptance, Delivery, Kind, Member, Slot
 from penstock.runtime.intake import Match, explain, folder_of, matches, placed
 from penstock.wiring.notices import Telling
 
+WITHDRAWN = "withdrawn"
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -118,13 +120,21 @@ class Gathering(Telling):
         condition = self.conditions[self.pipeline(pipeline).name]
         return [self._key(condition, state) for state in self.ledger.keys(pipeline)]
 
+    def late_keys(self, pipeline: str) -> list[Key]:
+        """The keys whose deadline has passed, and that still lack something."""
+        condition = self.conditions.get(pipeline)
+        if condition is None or condition.deadline is None:
+            return []
+        states = [state for state in self.ledger.keys(pipeline) if state.overdue and condition.missing(state.names)]
+        return [key for key in (self._key(condition, state) for state in states) if key.standing != WITHDRAWN]
+
     def _key(self, condition: Readiness, state: KeyState) -> Key:
         current = self.ledger.current(Slot(state.pipeline, state.address))
         missing = tuple(condition.missing(state.names))
         if current is None:
             return Key(state, missing)
         gone = current.kind is Kind.WITHDRAWAL and current.standing is Standing.LOADED
-        return Key(state, missing, "withdrawn" if gone else current.standing.value, current.run)
+        return Key(state, missing, WITHDRAWN if gone else current.standing.value, current.run)
 
     # --- backfill ------------------------------------------------------------------------------------------------
 

@@ -21,11 +21,13 @@ from penstock.wiring.names import is_gone
 
 if TYPE_CHECKING:
     from penstock.ledger.port import Ledger
+    from penstock.wiring.gathering import Key
     from penstock.wiring.local import Project
 
 RECENT = 50
 LATE = timedelta(minutes=5)
 """What waits for longer than this, though it could be worked on, is late: nobody serves, or too few workers do."""
+SHOWN_KEYS = 5
 TROUBLE = (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED, Standing.DEAD)
 # The worst first: what a person must look at stands on top.
 ORDER = ("failed", "suspended", "retrying", "running", "waiting", "ok", "never ran")
@@ -62,13 +64,17 @@ class Health:
     """When that becomes a file."""
     version: tuple[int, int] = (0, 0)
     """The version of its tables that readers see, and the newest; 0 where the lake has none."""
+    overdue: tuple[Key, ...] = ()
+    """Keys whose deadline has passed, and that still lack something."""
 
     @property
     def well(self) -> bool:
         return self.state not in ("failed", "suspended", "retrying")
 
     def late(self, now: datetime) -> bool:
-        """Whether anything could have been worked on for a while, and nobody has."""
+        """Whether anything could have been worked on for a while, and nobody has; or should have come, and has not."""
+        if self.overdue:
+            return True
         moments = [self.since, self.file_due, *(run.retry_at for run in self.retries)]
         return any(moment is not None and now - moment > LATE for moment in moments)
 
@@ -107,7 +113,8 @@ def status(options: Namespace, out: Output) -> int:
 
 def _health(project: Project, pipeline: str) -> Health:
     """As the ledger has it, and what the ledger does not know: the stream, and the version that readers see."""
-    item = replace(health(project.ledger, pipeline), version=project.shown(pipeline))
+    overdue = tuple(project.late_keys(pipeline))
+    item = replace(health(project.ledger, pipeline), version=project.shown(pipeline), overdue=overdue)
     found = project.waiting(pipeline)
     stream, level = found or (None, Level())
     if stream is None or level.oldest is None:
@@ -146,6 +153,7 @@ def facts(item: Health, now: datetime) -> dict[str, Any]:
         "waiting": item.waiting,
         "waiting_since": item.since,
         "late": item.late(now),
+        "overdue": [{"key": key.state.address, "missing": list(key.missing)} for key in item.overdue],
         "stream": _stream_facts(item.stream),
         "version": {"published": item.version[0], "newest": item.version[1]} if item.version[0] else None,
         "retries": [
@@ -331,6 +339,10 @@ def _late(item: Health, now: datetime) -> Iterator[str]:
         yield f"late: the oldest delivery has waited for {lasting(now - item.since)} (penstock serve works)"
     if item.file_due and now - item.file_due > LATE:
         yield f"late: the stream's records should be a file since {lasting(now - item.file_due)} (penstock serve works)"
+    for key in item.overdue[:SHOWN_KEYS]:
+        yield f"late: {key.state.address} lacks {', '.join(key.missing)}"
+    if len(item.overdue) > SHOWN_KEYS:
+        yield f"late: {len(item.overdue) - SHOWN_KEYS:,} more keys (penstock status {item.pipeline} --ready)"
     for run in item.retries:
         due = run.retry_at or now
         when = f"due since {lasting(now - due)}" if now - due > LATE else f"again in {lasting(due - now)}"
