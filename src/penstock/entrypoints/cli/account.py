@@ -95,11 +95,14 @@ def about(run: Run, addresses: Collection[str]) -> Run:
 
 
 def delivery_lines(runs: Sequence[Run], out: Output) -> Iterator[str]:
-    """One line for each delivery, trouble first, with reasons; of many good ones only the first."""
+    """One line for each delivery, trouble first, with reasons; of many good ones only the first. Where several
+    pipelines have worked each line says which."""
     results = [(run, result) for run in runs for result in run.results]
     results.sort(key=lambda item: (not _bad(item[1]), not item[1].fates.quarantined))
-    for _, result in results[:SHOWN_FILES]:
-        yield from _delivery(result, out)
+    names = {run.pipeline for run in runs}
+    width = max(map(len, names), default=0) + 2 if len(names) > 1 else 0
+    for run, result in results[:SHOWN_FILES]:
+        yield from _delivery(result, out, f"{run.pipeline:<{width}}" if width else "")
     if len(results) > SHOWN_FILES:
         rest = sum((result.fates for _, result in results[SHOWN_FILES:]), Fates())
         yield f"  {out.mark('good')} … and {len(results) - SHOWN_FILES:,} more: {fates(rest)}"
@@ -134,8 +137,9 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     retries = _total(run.retries for run in runs)
     if retries:
         yield "rows without a partner: " + ", ".join(f"{rows:,} {word}" for word, rows in retries.items())
-    if sum(run.fates.quarantined for run in runs):
-        yield f"look at the rows that were set aside: penstock quarantine show {runs[-1].id}"
+    aside = [run.id for run in runs if run.fates.quarantined]
+    if aside:
+        yield f"look at the rows that were set aside: penstock quarantine show {aside[-1]}"
     for state, advice in (
         (RunState.SUSPENDED, "penstock redrive {} lets the good rows go on; --drop gives the delivery up"),
         (RunState.DEAD, "when the cause is gone: penstock redrive {}"),
@@ -171,8 +175,8 @@ def classes() -> dict[str, type[PenstockError]]:
     return found
 
 
-def _delivery(result: Result, out: Output) -> Iterator[str]:
-    name = result.slot.address.removeprefix("landing/")
+def _delivery(result: Result, out: Output, whose: str) -> Iterator[str]:
+    name = whose + result.slot.address.removeprefix("landing/")
     if _bad(result):
         yield f"  {out.mark('bad')} {name}  {result.standing}"
         return
