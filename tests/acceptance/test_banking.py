@@ -322,6 +322,11 @@ def test_a_name_that_nobody_takes_is_pointed_out(bank, capsys, name):
     capsys.readouterr()
     main(["run", "--json", "--project", str(bank.folder)])
     assert name in capsys.readouterr().out
+    main(["status", "--project", str(bank.folder)])
+    assert f"landing/EXT_CLIENT/{name}  fits no pipeline · " in capsys.readouterr().out
+    (bank.folder / "landing/EXT_CLIENT" / name).unlink()
+    main(["status", "--project", str(bank.folder)])
+    assert name not in capsys.readouterr().out
 
 
 def test_everything_agrees(bank):

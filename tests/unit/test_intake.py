@@ -51,6 +51,34 @@ def test_what_the_ledger_took_is_passed_over(landing):
     assert [len(intake.rescan()) for _ in range(2)] == [1, 0]
 
 
+def test_what_fits_no_pipeline_is_told_once_with_the_nearest_reason(landing):
+    landing.store(b"", "landing/leeds.txt")
+    landing.store(b"", "landing/north/leeds.csv")
+    ledger = MemoryLedger()
+    for _ in range(2):
+        intake = intake_on(ledger, landing)
+        intake.rescan()
+        intake.rescan()
+        assert sorted(intake.strays) == ["landing/leeds.txt", "landing/north/leeds.csv"]
+    told = [event for event in ledger.events() if event.type == "object.stray"]
+    assert [(event.source, event.subject) for event in told] == [
+        ("shop", "landing/leeds.txt"), ("shop", "landing/north/leeds.csv"),
+    ]  # fmt: skip
+    assert told[0].data["why"].startswith("“.csv” does not stand in 'leeds.txt'")
+    landing.store(b"1", "landing/leeds.txt")
+    intake.rescan()
+    assert ledger.events()[-1].data["size"] == 1
+
+
+def test_of_many_strays_the_first_are_explained(landing):
+    for number in range(60):
+        landing.store(b"", f"landing/{number}.txt")
+    intake = intake_on(MemoryLedger(), landing)
+    intake.rescan()
+    assert len(intake.strays) == 60
+    assert sum(bool(stray.why) for stray in intake.strays.values()) == 50
+
+
 def test_another_process_passes_it_over_too(landing):
     ledger = MemoryLedger()
     intake_on(ledger, landing).rescan()

@@ -11,6 +11,7 @@ import pytest
 from penstock.ledger.changes import TYPES
 from penstock.model.readiness import Mark, Need, Readiness
 from penstock.model.slots import Member, Standing
+from penstock.model.strays import Stray
 from penstock.testing.clerk import LEASE, Clerk, content
 from penstock.testing.contracts.firings import Keeper
 from penstock.testing.memory import MemoryLedger
@@ -60,6 +61,7 @@ def told():
     clerk.ledger.shown("cafe", 1, clerk.now, before=2, newest=2, by="publish")
     drift = {"kind": "added", "column": "area", "before": "", "after": "VARCHAR", "since": "2"}
     clerk.ledger.drifted("cafe", "orders", [drift], clerk.now)
+    clerk.ledger.strayed([Stray("landing/x.csv", "1", 7, "cafe", "no day")], clerk.now)
     fire(Keeper(clerk.ledger))
     return clerk.ledger.events()
 

@@ -145,6 +145,14 @@ def test_a_key_that_is_late_says_what_is_missing():
     assert (told.facts["status"], told.facts["missing"]) == ("late", ["accounts", "clients"])
 
 
+def test_a_file_that_fits_no_pipeline_is_told_of_with_the_reason():
+    event = Event("object.stray", "sales", "landing/x.csv", NOW, {"size": 3, "why": "no day"}, 9)
+    assert channels_of(word_of(event), [Notice(("failed",), ("team",)), Notice(("stray",), ("boss",))]) == ("boss",)
+    told = compose_alone(event, SHOP)
+    assert told.subject == "sales stray: landing/x.csv [shop/local]"
+    assert told.text.splitlines()[2] == "  why  no day"
+
+
 @pytest.mark.parametrize("error", [ChannelUnavailable("no"), MissingSecret("none")])
 def test_what_may_pass_is_tried_again_ever_later(error):
     message = Message("7/team", "team", "s", "t", NOW)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from penstock.errors import DefinitionError, nearest
 
 DEFAULT = ("succeeded", "failed")
-WORDS = (*DEFAULT, "partial", "suspended", "dead", "retrying", "late")
+WORDS = (*DEFAULT, "partial", "suspended", "dead", "retrying", "late", "stray")
 """`failed` is every end but success; `partial`, `suspended` and `dead` are parts of it. `retrying`: an attempt failed,
-and another will follow. `late`: the deadline has passed, and something that the pipeline waits for is missing."""
+and another will follow. `late`: the deadline has passed, and something that the pipeline waits for is missing.
+`stray`: a file fits no pipeline, and this one's paths best."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 

@@ -23,6 +23,7 @@ from penstock.model.events import Event
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
+from penstock.model.strays import Stray
 from penstock.model.surveys import Surveyed
 
 LIMITS = ClaimLimits()
@@ -203,6 +204,10 @@ class Book(Outbox, Schedules, Ledger):
         with self._store.writing() as pages:
             _tell_drifts(pages, pipeline, table, drifts, now)
 
+    def strayed(self, strays: Sequence[Stray], now: datetime) -> None:
+        with self._store.writing() as pages:
+            pages.record([changes.stray(found, now) for found in strays if pages.keep_stray(found)])
+
     # --- the record ----------------------------------------------------------------------------------------------
 
     def current(self, slot: Slot) -> Generation | None:
@@ -240,6 +245,10 @@ class Book(Outbox, Schedules, Ledger):
     def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
         with self._store.reading() as record:
             return record.events(after, limit)
+
+    def strays(self) -> list[Stray]:
+        with self._store.reading() as record:
+            return record.strays()
 
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         with self._store.reading() as record:

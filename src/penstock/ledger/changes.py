@@ -14,6 +14,7 @@ from penstock.model.events import Event
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Delivery, Generation, Slot, Standing
+from penstock.model.strays import Stray
 from penstock.model.surveys import Surveyed
 
 ANNOUNCED = (
@@ -47,6 +48,7 @@ TYPES = (
     "version.published",
     "schema.drifted",
     "readiness.overdue",
+    "object.stray",
     "schedule.enabled",
     "schedule.disabled",
     "firing.recorded",
@@ -124,6 +126,11 @@ def finished(run: Run, now: datetime) -> Iterator[Event]:
     facts = {"state": str(run.state), "rows": run.fates.as_dict(), "loaded": loaded, "error": dict(error)}
     retries = {"retries": run.retries} if run.retries else {}
     yield of_run("finished", run, now, **facts, **retries)
+
+
+def stray(found: Stray, now: datetime) -> Event:
+    """An object fits no pipeline."""
+    return Event("object.stray", found.near, found.address, now, {"size": found.size, "why": found.why})
 
 
 def late(state: KeyState, missing: Sequence[str], deadline: datetime, now: datetime) -> Event:

@@ -18,6 +18,7 @@ from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
+from penstock.model.strays import Stray
 from penstock.model.surveys import Surveyed
 
 
@@ -245,6 +246,10 @@ class Record(Protocol):
         """Messages in these states, newest first."""
         ...
 
+    def strays(self) -> list[Stray]:
+        """Objects that fitted no pipeline when they were last looked at, in the order of addresses."""
+        ...
+
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         """The loaded generations whose rows make up the pipeline's tables now: for each slot the newest loaded
         delivery or reload and the patches loaded after it, unless a withdrawal was loaded last."""
@@ -379,6 +384,10 @@ class Versions(Protocol):
 
     def shown(self, pipeline: str, version: int, now: datetime, *, before: int, newest: int, by: str) -> None:
         """A person has published one version in place of another. It changes nothing of what is loaded."""
+        ...
+
+    def strayed(self, strays: Sequence[Stray], now: datetime) -> None:
+        """Objects fit no pipeline. What was told before, in the same version, is not told again."""
         ...
 
     def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:

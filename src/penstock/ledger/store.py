@@ -18,6 +18,7 @@ from penstock.model.messages import Message
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Run
 from penstock.model.slots import Generation, Member, Slot
+from penstock.model.strays import Stray
 
 
 class Slots(Protocol):
@@ -146,6 +147,14 @@ class Drifts(Protocol):
         ...
 
 
+class Strays(Protocol):
+    """Objects that fit no pipeline."""
+
+    def keep_stray(self, stray: Stray) -> bool:
+        """Keep that one is told of; False where it was told of before, in this version."""
+        ...
+
+
 class Firings(Calendar, Protocol):
     """Schedules and their firings."""
 
@@ -164,7 +173,7 @@ class Reading(Record, Calendar, Protocol):
     """All that can be read."""
 
 
-class Pages(Slots, Keys, Holds, Runs, Letters, Drifts, Firings, Record, Protocol):
+class Pages(Slots, Keys, Holds, Runs, Letters, Drifts, Strays, Firings, Record, Protocol):
     """The record within one transaction."""
 
     def record(self, events: Iterable[Event]) -> None:

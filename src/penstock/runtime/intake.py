@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import SequenceMatcher
 
 from penstock.authoring.arrivals import Ready, Uploads
 from penstock.authoring.origins import parts_of
@@ -18,12 +19,16 @@ from penstock.ledger.port import Ledger
 from penstock.model.faults import point
 from penstock.model.readiness import Mark, Readiness
 from penstock.model.slots import Acceptance, Content, Delivery, Kind, Member, Slot, key_address
+from penstock.model.strays import Stray
 from penstock.runtime.ports import Found, Landing
 
 log = logging.getLogger("penstock")
 
 BATCH = 500
 """How many deliveries share one transaction of the ledger."""
+
+EXPLAINED = 50
+"""For so many strays at a time it is found out which pipeline they resemble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class Intake:
         self._rescanned = False
         self._seen: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
+        self.strays: dict[str, Stray] = {}
+        """What this process has seen that fits no pipeline, by address."""
 
     def rescan(self, fingerprints: Mapping[str, str] | None = None) -> list[Acceptance]:
         """Offer every object whose version is new to this process and to the ledger, then tell of keys that are late.
@@ -148,12 +155,17 @@ class Intake:
         """
         accepted: list[Acceptance] = []
         waiting: list[Delivery | Mark] = []
+        strays: list[Stray] = []
         looked: dict[str, str] = {}
         for found in objects:
             if self._seen.get(found.address) == found.version:
                 continue
+            matched = matches(self.pipelines, found.address, found.size)
+            if not matched and not takers(self.pipelines, found.address, found.size):
+                strays.append(self._stray(found, explained=len(strays) < EXPLAINED))
+                continue
             try:
-                waiting += self._deliveries(found, cause, fingerprints or {})
+                waiting += self._deliveries(found, matched, cause, fingerprints or {})
             except UnknownName:
                 continue
             except StorageUnavailable as error:
@@ -163,7 +175,20 @@ class Intake:
             if len(waiting) >= BATCH:
                 accepted += self._accept(waiting, looked)
                 waiting, looked = [], {}
+        self._leave(strays)
         return accepted + self._accept(waiting, looked)
+
+    def _stray(self, found: Found, *, explained: bool) -> Stray:
+        near, why = resembled(self.pipelines, found.address) if explained else ("", "")
+        return Stray(found.address, found.version, found.size, near, why)
+
+    def _leave(self, strays: Sequence[Stray]) -> None:
+        """Tell of what is left where it is, once for each version of it."""
+        if strays:
+            self.ledger.strayed(strays, self.clock())
+        for stray in strays:
+            self.strays[stray.address] = stray
+            self._seen[stray.address] = stray.version
 
     def _skip(self, found: Found, error: StorageUnavailable) -> None:
         """Told once for each version of the object, and tried again for as long as it lies there."""
@@ -183,10 +208,10 @@ class Intake:
         self._seen.update(looked)
         return accepted
 
-    def _deliveries(self, found: Found, cause: str, fingerprints: Mapping[str, str]) -> list[Delivery | Mark]:
-        wanted = [
-            match for match in matches(self.pipelines, found.address, found.size) if not self._known(match, found)
-        ]
+    def _deliveries(
+        self, found: Found, matched: Sequence[Match], cause: str, fingerprints: Mapping[str, str]
+    ) -> list[Delivery | Mark]:
+        wanted = [match for match in matched if not self._known(match, found)]
         if not wanted:
             return []
         content = self.landing.content(found.address)
@@ -224,6 +249,22 @@ def template_of(pipeline: Pipeline) -> PathTemplate | None:
     if isinstance(pipeline.trigger, Upload):
         return pipeline.trigger.template
     return pipeline.trigger.submit if isinstance(pipeline.trigger, Schedule) else None
+
+
+def resembled(pipelines: Mapping[str, Pipeline], address: str) -> tuple[str, str]:
+    """The pipeline whose paths an address resembles most, and why it is none of them; nothing where none has paths."""
+    found = [(name, template) for name, pipeline in pipelines.items() for template in _templates(pipeline)]
+    if not found:
+        return "", ""
+    name, template = max(found, key=lambda item: SequenceMatcher(None, item[1].text, address).ratio())
+    return name, template.explain(address)
+
+
+def _templates(pipeline: Pipeline) -> list[PathTemplate]:
+    if isinstance(pipeline.trigger, Uploads):
+        return list(pipeline.trigger.templates.values())
+    template = template_of(pipeline)
+    return [template] if template else []
 
 
 def explain(pipelines: Mapping[str, Pipeline], address: str) -> PenstockError:

@@ -102,6 +102,7 @@ _CALLED = {
     "firing.waiting": "retrying",
     "firing.failed": "failed",
     "readiness.overdue": "late",
+    "object.stray": "stray",
 }
 
 
@@ -112,7 +113,7 @@ def word_of(event: Event) -> str:
 
 def asked_for(word: str, on: Sequence[str]) -> bool:
     """`failed` asks for every end but success."""
-    return word in on or ("failed" in on and word not in ("", "succeeded", "retrying", "late"))
+    return word in on or ("failed" in on and word not in ("", "succeeded", "retrying", "late", "stray"))
 
 
 def channels_of(word: str, notices: Sequence[Notice]) -> tuple[str, ...]:
@@ -129,8 +130,8 @@ def compose(event: Event, run: Run, items: Items, place: Place) -> Text:
 
 
 def compose_alone(event: Event, place: Place) -> Text:
-    """What is told of something that no run stands behind: a source that does not answer."""
-    error = event.data.get("error") or {}
+    """What is told of something that no run stands behind: a source that does not answer, a file that fits nowhere."""
+    error = event.data.get("error") or ({"why": event.data["why"]} if "why" in event.data else {})
     facts = {**_facts(event, place), "about": event.subject, "error": dict(error)}
     subject = f"{event.source} {facts['status']}: {event.subject} {place}"
     return Text(subject, "\n".join([subject, "", *_why(error), "", f"penstock logs {event.source}"]), facts)
@@ -217,8 +218,9 @@ def _lines(subject: str, facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _why(error: Mapping[str, str]) -> Iterator[str]:
+    if "message" in error:
+        yield f"why: {error.get('code', '')} {error['message']}"
     if error:
-        yield f"why: {error.get('code', '')} {error.get('message', '')}".rstrip()
         yield from (f"  {name:<4} {error[name]}" for name in ("at", "why", "fix") if error.get(name))
 
 

@@ -18,6 +18,7 @@ from penstock.model.messages import Message
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Generation, Kind, Member, Slot, Standing
+from penstock.model.strays import Stray
 from penstock.testing.outbox import MemoryOutbox
 
 Key = tuple[Slot, int]
@@ -79,6 +80,7 @@ class _Pages(MemoryOutbox):
         self._timetables: dict[str, Timetable] = {}
         self._firings: dict[str, Firing] = {}
         self._pulled: dict[tuple[str, str], Pulled] = {}
+        self._strays: dict[str, Stray] = {}
         self._drifts: dict[tuple[Any, ...], bool] = {}
 
     def _put(self, records: dict[Any, Any], key: Any, value: Any) -> None:
@@ -226,6 +228,16 @@ class _Pages(MemoryOutbox):
             return False
         self._put(self._drifts, key, True)  # noqa: FBT003 - a record, not a switch
         return True
+
+    def keep_stray(self, stray: Stray) -> bool:
+        known = self._strays.get(stray.address)
+        if known is not None and known.version == stray.version:
+            return False
+        self._put(self._strays, stray.address, stray)
+        return True
+
+    def strays(self) -> list[Stray]:
+        return [self._strays[address] for address in sorted(self._strays)]
 
     # --- schedules -----------------------------------------------------------------------------------------------
 

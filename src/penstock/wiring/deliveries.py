@@ -13,6 +13,7 @@ from penstock.adapters.files.landing import LANDING
 from penstock.errors import UnknownName, UsageError, nearest
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Acceptance, Delivery, Kind, Slot
+from penstock.model.strays import Stray
 from penstock.runtime.crew import Mate
 from penstock.runtime.intake import Match, explain, takers, template_of
 from penstock.runtime.worker import Equipment, Listener, Worker, ignore
@@ -199,6 +200,11 @@ class Deliveries(Gathering):
             raise UnknownName(f"nothing was ever delivered as {address!r}", fix=nearest(address, known))
         accepted = self.ledger.accept([Delivery(slot, Kind.WITHDRAWAL, cause="withdraw")], self.clock())
         return self.settle(accepted, listener)[0]
+
+    def strays(self) -> list[Stray]:
+        """What lies in the landing zone and fits no pipeline, as it was last looked at."""
+        known = (stray for stray in self.ledger.strays() if not takers(self.pipelines, stray.address, stray.size))
+        return [stray for stray in known if self.landing.stat(stray.address) is not None]
 
     def sweep(self) -> int:
         """Remove what finished runs and dead processes left behind. Returns how many."""

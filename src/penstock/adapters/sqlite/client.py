@@ -18,6 +18,7 @@ from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
 from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
+from penstock.model.strays import Stray
 from penstock.model.surveys import Surveyed
 
 P = ParamSpec("P")
@@ -261,6 +262,9 @@ class RemoteLedger(RemoteSchedules, Ledger):
     def shown(self, pipeline: str, version: int, now: datetime, *, before: int, newest: int, by: str) -> None:
         self._ask(Ledger.shown, pipeline, version, now, before=before, newest=newest, by=by)
 
+    def strayed(self, strays: Sequence[Stray], now: datetime) -> None:
+        self._ask(Ledger.strayed, strays, now)
+
     def drifted(self, pipeline: str, table: str, drifts: Sequence[Mapping[str, str]], now: datetime) -> None:
         self._ask(Ledger.drifted, pipeline, table, [dict(drift) for drift in drifts], now)
 
@@ -311,6 +315,9 @@ class RemoteLedger(RemoteSchedules, Ledger):
 
     def events(self, after: int = 0, limit: int = 1000) -> list[Event]:
         return self._ask(Ledger.events, after, limit)
+
+    def strays(self) -> list[Stray]:
+        return self._ask(Ledger.strays)
 
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         return self._ask(Ledger.live, pipeline)

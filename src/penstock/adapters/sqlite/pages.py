@@ -16,6 +16,7 @@ from penstock.model.events import Event
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Run
 from penstock.model.slots import Generation, Kind, Member, Slot
+from penstock.model.strays import Stray
 
 PLACES = "SELECT coalesce(max(id), 0) FROM generations"
 NEW_SLOT = "INSERT INTO slots (pipeline, address) VALUES (?, ?)"
@@ -96,6 +97,12 @@ NEW_EVENTS = "INSERT INTO events (last, first, block) VALUES (?, ?, ?)"
 MOST_EVENTS = 500
 """How many events one row holds at most."""
 
+KEEP_STRAY = """
+INSERT INTO strays (address, version, size, near, why) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET version = excluded.version, size = excluded.size, near = excluded.near,
+    why = excluded.why
+WHERE strays.version <> excluded.version
+"""
 KEEP_DRIFT = "INSERT OR IGNORE INTO drifts (pipeline, name, drift) VALUES (?, ?, ?)"
 
 ANSWER = "SELECT answer FROM answers WHERE call = ?"
@@ -316,6 +323,12 @@ class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
             self._many(GENERATION_STANDS, stand)
         if taken:
             self._many(GENERATION_TAKEN, taken)
+
+    # --- strays --------------------------------------------------------------------------------------------------
+
+    def keep_stray(self, stray: Stray) -> bool:
+        row = stray.address, stray.version, stray.size, stray.near, stray.why
+        return self._execute(KEEP_STRAY, row).rowcount > 0
 
     # --- drifts --------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from penstock.model.events import Event
 from penstock.model.readiness import KeyState
 from penstock.model.runs import Result, Run
 from penstock.model.slots import Generation, Slot
+from penstock.model.strays import Stray
 
 # `?1 IS NULL OR …` would keep an index from being used where it matters; the few open runs need none.
 _AMONG = "(?1 IS NULL OR {} IN (SELECT value FROM json_each(?1)))"
@@ -60,6 +61,7 @@ SELECT s.address, {GENERATION} FROM generations AS g JOIN slots AS s ON s.id = g
 WHERE s.pipeline = ? ORDER BY g.id DESC LIMIT ?
 """
 
+STRAYS = "SELECT address, version, size, near, why FROM strays ORDER BY address"
 EVENTS = "SELECT first, block FROM events WHERE last > ? ORDER BY last"
 
 # The head of a slot is its newest loaded generation that is no patch; behind a withdrawal nothing is live.
@@ -167,6 +169,9 @@ class SqliteRecord(OutboxRecord, AlmanacRecord):
         blocks = self._execute(EVENTS, (after,))
         found = (event for first, block in blocks for event in rows.events(block, first) if event.sequence > after)
         return list(islice(found, limit))
+
+    def strays(self) -> list[Stray]:
+        return [Stray(*row) for row in self._execute(STRAYS)]
 
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         found: list[tuple[Generation, Result]] = []

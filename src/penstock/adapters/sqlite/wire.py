@@ -23,11 +23,12 @@ from penstock.model.messages import Message
 from penstock.model.readiness import KeyState, Late, Mark, Need, Readiness
 from penstock.model.runs import Portion, Result, Run, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Member, Slot
+from penstock.model.strays import Stray
 from penstock.model.surveys import Surveyed
 
 RECORDS = (
     Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Fired, Firing, Generation, KeyState, Late, Mark, Member,
-    Message, Need, Portion, Pulled, Readiness, Result, RetryPolicy, Run, Slot, Staged, Surveyed, Timetable,
+    Message, Need, Portion, Pulled, Readiness, Result, RetryPolicy, Run, Slot, Staged, Stray, Surveyed, Timetable,
 )  # fmt: skip
 
 GONE = (OSError, EOFError, AuthenticationError)
@@ -36,7 +37,7 @@ GONE = (OSError, EOFError, AuthenticationError)
 READS = frozenset(
     {
         "current", "history", "slots", "generations", "key", "keys", "run", "runs", "events", "messages", "live",
-        "pending", "oldest", "next_due", "timetables", "firing", "firings", "open_firings", "pulled",
+        "strays", "pending", "oldest", "next_due", "timetables", "firing", "firings", "open_firings", "pulled",
     }
 )  # fmt: skip
 WRITES = frozenset(
@@ -44,7 +45,7 @@ WRITES = frozenset(
         "accept", "mark", "remind", "claim", "renew", "bury", "catalogued", "halfway", "prepared", "loaded",
         "published", "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message",
         "message_sent", "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired",
-        "firing_failed", "bury_firings", "shown", "drifted",
+        "firing_failed", "bury_firings", "shown", "strayed", "drifted",
     }
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from penstock.model.fates import Fates
 from penstock.model.reasons import worded
 from penstock.model.runs import Result, Run, RunState, Stage
 from penstock.model.slots import Standing
+from penstock.model.strays import Stray
 
 # The worst state of several runs speaks for all of them.
 SEVERITY = (
@@ -106,6 +107,15 @@ def delivery_lines(runs: Sequence[Run], out: Output) -> Iterator[str]:
     if len(results) > SHOWN_FILES:
         rest = sum((result.fates for _, result in results[SHOWN_FILES:]), Fates())
         yield f"  {out.mark('good')} … and {len(results) - SHOWN_FILES:,} more: {fates(rest)}"
+
+
+def stray_lines(strays: Sequence[Stray], out: Output) -> Iterator[str]:
+    """One line for each file that fits no pipeline, with the reason of the one that it resembles."""
+    for stray in strays[:SHOWN_FILES]:
+        why = f" · {stray.near}: {stray.why}" if stray.why else ""
+        yield f"  {out.mark('open')} {stray.address}  fits no pipeline{why}"
+    if len(strays) > SHOWN_FILES:
+        yield f"  {out.mark('open')} … and {len(strays) - SHOWN_FILES:,} more that fit no pipeline"
 
 
 def fates(found: Fates) -> str:

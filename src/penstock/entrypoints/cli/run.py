@@ -19,6 +19,7 @@ from penstock.model.slots import Generation, Kind, Standing
 if TYPE_CHECKING:
     from penstock.model.events import Event
     from penstock.model.firings import Fired
+    from penstock.model.strays import Stray
     from penstock.wiring.local import Project
     from penstock.wiring.outcomes import Outcome
 
@@ -91,8 +92,8 @@ def _tell(project: Project, done: _Done, out: Output, *, seconds: float, before:
     """The account. What was polled and came to nothing has the last word."""
     if done.fired and not done.failed:
         firing.tell(done.fired, out, seconds=seconds)
-    elif not (done.fired or done.runs or done.addresses):
-        _point_out(strays(project), out)
+    elif not (done.fired or done.addresses or done.pipeline):
+        _point_out(list(project.intake.strays.values()), out)
     if not done.outcomes:
         for name in filter(project.conditions.__contains__, done.addresses):
             _tell_missing(project, name, out)
@@ -180,21 +181,12 @@ def duplicates_of(outcomes: Sequence[Outcome]) -> list[Generation]:
     return [item.generation for item in outcomes if _is_duplicate(item)]
 
 
-def strays(project: Project) -> list[str]:
-    """The addresses in the landing zone that no pipeline takes."""
-    from penstock.runtime.intake import takers
-
-    return [found.address for found in project.landing.scan() if not takers(project.pipelines, found.address)]
-
-
-def _point_out(addresses: Sequence[str], out: Output) -> None:
-    """Who finds nothing to do has perhaps misspelt a name."""
-    for address in addresses[: account.SHOWN_FILES]:
-        out.say(f"  {out.mark('open')} {address}  fits no pipeline (penstock run PIPELINE {address} says why)")
-    if len(addresses) > account.SHOWN_FILES:
-        out.say(f"  {out.mark('open')} … and {len(addresses) - account.SHOWN_FILES:,} more")
-    for address in addresses:
-        out.event("stray", address=address)
+def _point_out(strays: Sequence[Stray], out: Output) -> None:
+    """Files that lie in the landing zone and fit no pipeline: perhaps their names are misspelt."""
+    for line in account.stray_lines(strays, out):
+        out.say(line)
+    for stray in strays:
+        out.event("stray", address=stray.address)
 
 
 def _is_duplicate(outcome: Outcome) -> bool:

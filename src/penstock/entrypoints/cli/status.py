@@ -107,6 +107,8 @@ def status(options: Namespace, out: Output) -> int:
         _print(project, found, now, out)
         for name in names:
             _show_items(project, name, out, wanted=options.items)
+        if not options.pipeline:
+            _print_strays(project, out)
         _print_unsent(project.ledger, out)
     return 1 if options.check and not all(item.well and not item.late(now) for item in found) else 0
 
@@ -312,6 +314,15 @@ def items(project: Project, name: str, limit: int = RECENT) -> Iterator[dict[str
             if generation.run not in runs:
                 runs[generation.run] = project.ledger.run(generation.run) if generation.run else None
             yield item_of(forms, fields_of(generation, runs[generation.run], boundary))
+
+
+def _print_strays(project: Project, out: Output) -> None:
+    """Files that lie in the landing zone and fit no pipeline."""
+    found = project.strays()
+    for stray in found:
+        out.record({"stray": stray.address, "near": stray.near or None, "why": stray.why or None})
+    for line in account.stray_lines(found, out):
+        out.say(line)
 
 
 def _print_unsent(ledger: Ledger, out: Output) -> None:

@@ -1,8 +1,11 @@
-"""What a person chose to publish, and how columns have drifted, are told as events; runs may begin with the catalog."""
+"""What a person chose to publish, how columns have drifted and what fits no pipeline are told as events; runs may begin
+with the catalog."""
 
 # ruff: noqa: S101 - assert is the language of tests
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +13,7 @@ from penstock.errors import ClaimLost, UsageError
 from penstock.ledger.port import Ledger
 from penstock.model.runs import RunState, Stage
 from penstock.model.slots import Standing
+from penstock.model.strays import Stray
 from penstock.testing.clerk import LEASE, NOW, PIPELINE, RAW, Clerk
 
 DRIFT = {"kind": "added", "column": "area", "before": "", "after": "VARCHAR", "since": "2"}
@@ -40,6 +44,19 @@ class CatalogContract:
             ledger.drifted(PIPELINE, "orders", [{**DRIFT, "column": column}], NOW)
         ledger.drifted(PIPELINE, "other", [DRIFT], NOW)
         assert [event.subject for event in ledger.events()] == ["orders", "orders", "other"]
+
+    def test_a_stray_is_told_once_for_each_version(self, ledger: Ledger) -> None:
+        first, other = Stray("landing/x.csv", "1", 7, "shop", "no day"), Stray("landing/a.csv", "1")
+        ledger.strayed([first, other], NOW)
+        ledger.strayed([first], NOW)
+        ledger.strayed([replace(first, version="2", size=8)], NOW)
+        told = [(event.type, event.source, event.subject, dict(event.data)) for event in ledger.events()]
+        assert told == [
+            ("object.stray", "shop", "landing/x.csv", {"size": 7, "why": "no day"}),
+            ("object.stray", "", "landing/a.csv", {"size": 0, "why": ""}),
+            ("object.stray", "shop", "landing/x.csv", {"size": 8, "why": "no day"}),
+        ]
+        assert ledger.strays() == [other, replace(first, version="2", size=8)]
 
     # --- the stage of a run --------------------------------------------------------------------------------------
 
