@@ -199,3 +199,30 @@ def test_healed_rows_are_told(tmp_path):
     shop.replay({4: {"amount": "3"}, 5: {"amount": "-1"}})
     told = [json.loads(line)["rows"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
     assert [rows["healed"] for rows in told] == [0, 1]
+
+
+DIALECTS = {
+    "semicolons": ('delimiter=";", encoding="cp1252"', ("{};{}", "cp1252")),
+    "tabs, no quotes": ('delimiter="\\t", quote=""', ("{}\t{}", "utf-8")),
+    "single quotes": ("quote=\"'\"", ("'{}',{}", "utf-8")),
+    "not ASCII": ('delimiter="¦", encoding="latin-1"', ("{}¦{}", "latin-1")),
+}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("more", ["", KEYED], ids=["alone", "whole"])
+def test_every_dialect(tmp_path, more, dialect):
+    shop = Shop(tmp_path, more)
+    said, (form, encoding) = DIALECTS[dialect]
+    definition = tmp_path / "pipelines/sales.py"
+    definition.write_text(definition.read_text().replace("ps.csv(", f"ps.csv({said}, "))
+    rows = (("id", "amount"), ("Ä, b", "1.00"), ('c "d"', "-2.00"), ("e; f", "-3.00"))
+    lines = [form.format('"e; f"' if key == "e; f" and ";" in said else key, amount) for key, amount in rows]
+    for day in ("monday", "tuesday"):
+        (tmp_path / f"landing/{day}.csv").write_text("\n".join(lines) + "\n", encoding=encoding)
+    shop.run()
+    assert shop.replay({3: {"amount": "2"}}) == ["succeeded"]
+    assert shop.replay({4: {"id": "g\rh\"i',;\t", "amount": "3"}}) == ["succeeded"]
+    assert shop.replay(lines=[3], day="tuesday") == ["succeeded"]
+    keys = ['c "d"', "g\rh\"i',;\t", "Ä, b", "Ä, b"]
+    assert shop.rows("SELECT id FROM sales") == [(key,) for key in keys]

@@ -29,6 +29,7 @@ from penstock.adapters.files.jsonlines import open_json_lines
 from penstock.adapters.files.records import open_records
 from penstock.adapters.files.small import read_small
 from penstock.adapters.files.unpack import MAGIC
+from penstock.adapters.files.writing import written
 from penstock.authoring.sources import Source
 from penstock.compile.plan import Plan
 from penstock.errors import DataError, PenstockError, RefusedFile, UnknownName
@@ -39,6 +40,8 @@ SMALL = 1024 * 1024
 """Deliveries of up to this many stored bytes are joined with others."""
 
 _PARQUET_ROWS = 200_000
+_WRITTEN = Dialect()
+"""How rows that a person edited are written again, whatever their file's dialect."""
 PACKED = tuple(MAGIC.values())
 
 
@@ -58,7 +61,8 @@ class _Joints:
         self._joints: dict[object, list[tuple[Tally, Chunk]]] = {}
 
     def add(self, tally: Tally, chunk: Chunk) -> None:
-        form = chunk.numbered, chunk.newline, chunk.columns  # their order in the file's header
+        # The columns stand in the order of the file's header.
+        form = chunk.numbered, chunk.newline, chunk.delimiter, chunk.quote, chunk.columns
         self._joints.setdefault(form, []).append((tally, chunk))
         self.size += len(chunk.data)
 
@@ -246,19 +250,20 @@ def edited(chunk: Chunk, fixes: Mapping[int, Mapping[str, str]], base: int) -> C
             rows[line] = [edit[name] for name in columns]
     data = _written(sorted(rows.items()), base)
     still = tuple(item for item in chunk.rejected if item.line not in rows)
-    return replace(chunk, data=data, rejected=still, widest=len(data))
+    return replace(
+        chunk, data=data, rejected=still, widest=len(data), delimiter=_WRITTEN.delimiter, quote=_WRITTEN.quote
+    )
 
 
 def _rows(chunk: Chunk, base: int) -> Iterator[tuple[int, list[str]]]:
     """The rows of a numbered chunk by line."""
-    for record in csv.reader(io.StringIO(chunk.data.decode(), newline="")):
+    text = io.StringIO(chunk.data.decode(), newline="")
+    for record in csv.reader(text, delimiter=chunk.delimiter, quotechar=chunk.quote):
         yield int(record[0]) - base, record[1:]
 
 
 def _written(rows: Iterable[tuple[int, list[str]]], base: int) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([base + line, *row] for line, row in rows)
-    return text.getvalue().encode()
+    return written([[base + line, *row] for line, row in rows], _WRITTEN)
 
 
 def ahead(make: Callable[[], Iterator[Part]]) -> Iterator[Part]:
