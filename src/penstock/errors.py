@@ -6,6 +6,7 @@ command returns. A message carries what happened, where, why, and the way out; n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from functools import partial
 
@@ -33,6 +34,20 @@ class PenstockError(Exception):
 
 def _rebuild(kind: type[PenstockError], what: str, at: str, why: str, fix: str) -> PenstockError:
     return kind(what, at=at, why=why, fix=fix)
+
+
+def unexpected(error: BaseException) -> PenstockError:
+    """What a person is told about a mistake of ours. The original message may hold data, so it is left out."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""  # noqa: PTH119
+    return PenstockError(
+        f"unexpected {type(error).__name__}",
+        at=place,
+        why="this is a mistake in Penstock, not in your project",
+        fix="add --verbose for the traceback, and report it with the output of penstock doctor",
+    )
 
 
 # --- what a person typed -----------------------------------------------------------------------------------------

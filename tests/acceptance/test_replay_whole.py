@@ -204,7 +204,7 @@ def test_healed_rows_are_told(tmp_path):
 DIALECTS = {
     "semicolons": ('delimiter=";", encoding="cp1252"', ("{};{}", "cp1252")),
     "tabs, no quotes": ('delimiter="\\t", quote=""', ("{}\t{}", "utf-8")),
-    "single quotes": ("quote=\"'\"", ("'{}',{}", "utf-8")),
+    "single quotes": ('quote="\'"', ("'{}',{}", "utf-8")),
     "not ASCII": ('delimiter="¦", encoding="latin-1"', ("{}¦{}", "latin-1")),
 }
 

@@ -155,3 +155,45 @@ def test_help_takes_less_than_100_ms():
         assert penstock("--help").returncode == 0
         times.append(time.perf_counter() - began)
     assert min(times) < 0.1
+
+
+STEP = """
+import duckdb
+import penstock as ps
+
+sales = ps.Pipeline("sales", trigger=ps.manual(), source=ps.csv(columns={"id": "BIGINT"}))
+
+
+@sales.step
+def broken(source: duckdb.DuckDBPyRelation):
+    raise KeyError("54941737" + "72652516")
+
+
+sales.load("broken", to=ps.lake())
+"""
+
+
+@pytest.fixture
+def delivered(tmp_path):
+    """A command that runs a pipeline whose step raises."""
+    (tmp_path / "pyproject.toml").write_text("[tool.penstock]\n")
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/sales.py").write_text(STEP)
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    return ["run", "sales", "a.csv"]
+
+
+@pytest.mark.parametrize(("option", "shown"), [([], False), (["--verbose"], True)])
+def test_the_traceback_of_an_authors_step_is_shown_when_asked_for(delivered, capsys, option, shown):
+    assert main([*delivered, *option]) == 1
+    printed = capsys.readouterr()
+    assert ("in broken" in printed.err) is shown
+    assert "5494173772652516" not in printed.out + printed.err
+
+
+def test_a_mistake_of_ours_in_a_run_has_its_place(delivered, capsys, monkeypatch):
+    monkeypatch.setattr("penstock.adapters.duckdb.engine.DuckEngine.prepare", broken)
+    assert main(delivered) == 1
+    told = capsys.readouterr().err
+    assert all(part in told for part in ("unexpected ValueError", "test_cli_main.py:", "--verbose"))
+    assert "5494173772652516" not in told

@@ -18,7 +18,7 @@ from penstock.authoring.pipeline import SOURCE, Pipeline
 from penstock.authoring.schedules import Schedule
 from penstock.authoring.sources import Source
 from penstock.authoring.streams import Stream
-from penstock.errors import ClaimLost, PenstockError, SourceUnavailable, StorageUnavailable
+from penstock.errors import ClaimLost, PenstockError, SourceUnavailable, StorageUnavailable, unexpected
 from penstock.ledger.port import Ledger, RetryPolicy
 from penstock.model.faults import point
 from penstock.model.firings import BY_SCHEDULE, POURED, Fired, Firing, Pulled
@@ -96,7 +96,7 @@ class Courier:
             return Fired(self.failed(firing, StorageUnavailable("the store failed", why=error.strerror or "")))
         except Exception as error:
             log.exception("Unexpected error", extra={"action": "firing_broken", "firing": firing.id})
-            return Fired(self.failed(firing, PenstockError(f"unexpected {type(error).__name__}", why="see the log")))
+            return Fired(self.failed(firing, unexpected(error)))
         point("fire.before_record")
         fired = route.ledger.fired(
             firing.id, firing.epoch, route.clock(), bag.deliveries, bag.pulled, bag.told, bag.marks

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Self
 
 from penstock.compile.plan import Plan
-from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageUnavailable
+from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageUnavailable, unexpected
 from penstock.ledger.port import ClaimLimits, Ledger, Record, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
@@ -111,14 +111,14 @@ class Worker:
         except _Halfway as halfway:
             run = self._failed(run, halfway.error, halfway.rows)
         except PenstockError as error:
+            # Not a warning: those are printed where nobody has set up logging, and its cause may quote the data.
+            log.info("Attempt failed", exc_info=error, extra={"action": "attempt_failed", "run_id": run.id})
             run = self._failed(run, error)
         except OSError as error:
             run = self._failed(run, StorageUnavailable("the store failed", why=error.strerror or type(error).__name__))
         except Exception as error:
             log.exception("Unexpected error", extra={"action": "run_broken", "run_id": run.id})
-            run = self._failed(
-                run, PenstockError(f"unexpected {type(error).__name__}", why="see the log for its place")
-            )
+            run = self._failed(run, unexpected(error))
         return run
 
     def _failed(self, run: Run, error: PenstockError, reached: Reached | None = None) -> Run:

@@ -30,7 +30,7 @@ def call_step(session: Session, step: StepPlan, function: Callable[..., Any], ta
             f"step {step.name!r} raised {type(error).__name__}",
             at=_line_of(error),
             why="the message is withheld: it may quote the data",
-            fix="run it on this file with `penstock test`, or with PENSTOCK_DEBUG=1 to see the traceback",
+            fix="add --verbose for the traceback; penstock test PIPELINE FILE tries it without loading",
         ) from error
     _keep(session, step, result, target)
     if not hidden:

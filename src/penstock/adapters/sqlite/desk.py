@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.adapters.sqlite.store import SqliteLedger
 from penstock.adapters.sqlite.wire import READS, WRITES, Answer, Call, pack, unpack
-from penstock.errors import PenstockError, UsageError
+from penstock.errors import PenstockError, UsageError, unexpected
 
 log = logging.getLogger("penstock")
 
@@ -27,7 +27,7 @@ class Desk:
             return Answer(error=error)
         except Exception as error:
             log.exception("Call failed", extra={"action": "ledger_call_failed", "method": call.method})
-            return Answer(error=PenstockError(f"unexpected {type(error).__name__}", at=f"ledger.{call.method}"))
+            return Answer(error=unexpected(error))
 
     def answer_together(self, calls: Sequence[Call]) -> list[Answer]:
         """Carry writes out in one transaction: each is undone alone when it fails, and all are answered after the

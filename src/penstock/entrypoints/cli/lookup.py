@@ -31,12 +31,10 @@ def folder_of(options: Namespace) -> Path:
 
 def project_of(options: Namespace, **flags: object) -> AbstractContextManager[Project]:
     """The project that a command is about, opened; `flags` are settings that were typed."""
-    import logging
-
+    from penstock.entrypoints.cli.tracing import listen
     from penstock.wiring.local import open_project
 
-    # Without a handler of its own, warnings of the library would reach standard error as they are.
-    logging.getLogger("penstock").addHandler(logging.NullHandler())
+    listen(verbose=options.verbose)
     return open_project(folder_of(options), options.env, flags=flags)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from penstock.entrypoints.cli.output import Output
-from penstock.errors import PenstockError, UnknownName, UsageError, nearest
+from penstock.errors import PenstockError, UnknownName, UsageError, nearest, unexpected
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -157,14 +157,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code; prints every error itself."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     variables = os.environ
-    out = Output(json="--json" in words, variables=variables)
     verbose = bool({"-v", "--verbose"} & set(words)) or bool(variables.get("PENSTOCK_DEBUG"))
+    out = Output(json="--json" in words, verbose=verbose, variables=variables)
     try:
         return _dispatch(words, out)
     except PenstockError as error:
-        if verbose:
-            _trace(error, out)
-        out.fail(error)
+        _fail(error, error, out)
         return error.exit_code
     except KeyboardInterrupt:
         out.note("\nstopped; what was finished is kept, and penstock run goes on from there")
@@ -175,24 +173,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback, no data
-        if verbose:
-            _trace(error, out)
-        out.fail(unexpected(error))
+        _fail(error, unexpected(error), out)
         return FAILED
 
 
-def unexpected(error: BaseException) -> PenstockError:
-    """What a person is told about a mistake of ours. The original message may hold data, so it is left out."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""  # noqa: PTH119
-    return PenstockError(
-        f"unexpected {type(error).__name__}",
-        at=place,
-        why="this is a mistake in Penstock, not in your project",
-        fix="add --verbose for the traceback, and report it with the output of penstock doctor",
-    )
+def _fail(raised: BaseException, told: PenstockError, out: Output) -> None:
+    if out.verbose:
+        from penstock.entrypoints.cli.tracing import trace
+
+        trace(raised, out.stderr)
+    out.fail(told)
 
 
 def _dispatch(words: list[str], out: Output) -> int:
@@ -226,6 +216,7 @@ def _call(verb: str, rest: list[str], out: Output) -> int:
         options = parser.parse_intermixed_args(rest)
     except SystemExit:  # --help has printed itself; errors are raised as UsageError
         return OK
+    options.verbose = out.verbose
     code: int = getattr(module, verb)(options, out)
     return code
 
@@ -295,14 +286,3 @@ def version() -> str:
     from penstock import __version__
 
     return __version__
-
-
-def _trace(error: BaseException, out: Output) -> None:
-    """Where it happened, without what was said: messages of engines and drivers may hold data."""
-    import traceback
-
-    chain: BaseException | None = error
-    while chain is not None:
-        out.stderr.write("".join(traceback.format_tb(chain.__traceback__)) + type(chain).__name__ + "\n")
-        chain = chain.__cause__ or chain.__context__
-    out.stderr.flush()

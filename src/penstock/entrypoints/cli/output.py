@@ -27,11 +27,12 @@ class Output:
         self,
         *,
         json: bool = False,
+        verbose: bool = False,
         variables: Mapping[str, str] | None = None,
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
-        self.json = json
+        self.json, self.verbose = json, verbose
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
         self._colours = not json and not (variables or {}).get("NO_COLOR")
