@@ -13,7 +13,7 @@ from penstock.compile import normal, once
 from penstock.compile.rowwise import Shape
 
 if TYPE_CHECKING:
-    from penstock.compile.plan import TablePlan
+    from penstock.compile.outputs import TablePlan
 
 
 def needed_columns(

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from penstock.compile.plan import Plan, TablePlan
+from penstock.compile.outputs import TablePlan
+from penstock.compile.plan import Plan
 from penstock.ledger.port import Record
 from penstock.model.readiness import Readiness
 from penstock.model.runs import Result

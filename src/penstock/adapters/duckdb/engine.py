@@ -30,7 +30,7 @@ from penstock.adapters.duckdb.wide import Wide
 from penstock.adapters.files.dialect import Limits
 from penstock.adapters.scratch import Scratch
 from penstock.compile.boundaries import before, behind
-from penstock.compile.plan import GOOD
+from penstock.compile.outputs import GOOD
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import CheckStopped, DataError, Suspended
 from penstock.model.faults import point

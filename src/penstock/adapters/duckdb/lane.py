@@ -21,7 +21,8 @@ from penstock.adapters.duckdb.staging import Staging
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import Shelf
 from penstock.compile.normal import words
-from penstock.compile.plan import GOOD, Plan, TablePlan
+from penstock.compile.outputs import GOOD, TablePlan
+from penstock.compile.plan import Plan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import StepFailed
 from penstock.model.rows import RESERVED, ROW, SEQUENCE, SLOT

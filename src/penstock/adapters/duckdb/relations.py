@@ -15,7 +15,8 @@ from penstock.adapters.duckdb.tally import Tally
 from penstock.compile.drift import misfit
 from penstock.compile.masks import Masks, reason_list
 from penstock.compile.once import each
-from penstock.compile.plan import GOOD, Plan, StepPlan
+from penstock.compile.outputs import GOOD
+from penstock.compile.plan import Plan, StepPlan
 from penstock.compile.reading import CAST, SHAPE
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import RowsUnaccounted, StepFailed

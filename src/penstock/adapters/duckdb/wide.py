@@ -12,7 +12,8 @@ from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.lane import Lane
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.duckdb.whole import judge_slots, slot_rules
-from penstock.compile.plan import GOOD, Plan, StepPlan
+from penstock.compile.outputs import GOOD
+from penstock.compile.plan import Plan, StepPlan
 from penstock.compile.sql import quote_identifier
 from penstock.errors import CheckStopped
 from penstock.model.rows import ROW, SLOT
