@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from penstock.authoring.pipeline import Pipeline
     from penstock.authoring.privacy import drop, encrypt, hash, mask, tokenize  # noqa: A004  the words authors look for
     from penstock.authoring.schedules import every, schedule
-    from penstock.authoring.sources import csv, json, json_lines, parquet, table
+    from penstock.authoring.sources import csv, json, json_lines, parquet, table, tables
     from penstock.authoring.streams import stream
     from penstock.authoring.tables import entity, lake, owned, postgres
     from penstock.authoring.triggers import event, manual, upload
@@ -75,6 +75,7 @@ _HOMES = {
     "stream": "authoring.streams",
     "sum": "authoring.charts",
     "table": "authoring.sources",
+    "tables": "authoring.sources",
     "tokenize": "authoring.privacy",
     "upload": "authoring.triggers",
     "writer": "wiring.streams",
@@ -118,6 +119,7 @@ __all__ = [
     "stream",
     "sum",
     "table",
+    "tables",
     "tokenize",
     "upload",
     "writer",

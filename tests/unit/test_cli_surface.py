@@ -36,7 +36,7 @@ def test_the_exports():
         "Dashboard", "PenstockError", "Pipeline", "avg", "bucket", "count", "csv", "day", "drop", "encrypt",
         "entity", "errors", "event", "every", "git", "hash", "hour", "http", "json", "json_lines", "lake", "last",
         "manual", "mask", "max", "min", "month", "notify", "owned", "parquet", "postgres", "ready", "schedule",
-        "secret", "stream", "sum", "table", "tokenize", "upload", "writer",
+        "secret", "stream", "sum", "table", "tables", "tokenize", "upload", "writer",
     ]  # fmt: skip
     assert set(dir(ps)) == {*ps.__all__, "__version__"}
 

@@ -229,3 +229,44 @@ def test_equal_rows_have_an_equal_digest_alone_and_among_others(tmp_path, query)
     )
     assert alone == again == turned
     assert len({alone, other, empty}) == 3
+
+
+# --- tables as sources, and what they say of each other ----------------------------------------------------------
+
+
+def test_tables_stand_under_their_own_names_or_others():
+    found = ps.tables("accounts", clients="stored_clients")
+    assert {name: source.of for name, source in found.items()} == {"accounts": "accounts", "clients": "stored_clients"}
+
+
+@pytest.mark.parametrize(("names", "named"), [((), {}), (("a", "a"), {}), (("a",), {"a": "b"})])
+def test_tables_are_named_once_each(names, named):
+    with pytest.raises(DefinitionError, match="each source once"):
+        ps.tables(*names, **named)
+
+
+def merged(**references):
+    pipeline = ps.Pipeline("bank", trigger=ps.ready(by=["day"]), sources=ps.tables("clients", "accounts"))
+    pipeline.load("clients", to=ps.lake(), mode="merge", key=["day", "client"])
+    pipeline.load("accounts", to=ps.lake(), mode="merge", key=["account"], **references)
+    return pipeline.loadings[1].references
+
+
+@pytest.mark.parametrize("references", ["clients", ["clients"], {"clients": ["day", "client"]}])
+def test_a_table_refers_to_the_key_of_another(references):
+    (found,) = merged(references=references)
+    assert (found.table, found.columns, found.keys) == ("clients", ("day", "client"), ("day", "client"))
+
+
+def test_the_columns_of_a_reference_may_have_other_names():
+    (found,) = merged(references={"clients": ["day", "owner"]})
+    assert (found.columns, found.keys) == (("day", "owner"), ("day", "client"))
+
+
+@pytest.mark.parametrize(
+    ("references", "message"),
+    [("client", "references names 'client'"), ({"clients": ["owner"]}, "by owner"), ("accounts", "names 'accounts'")],
+)
+def test_a_reference_is_to_a_merged_table_that_comes_first(references, message):
+    with pytest.raises(DefinitionError, match=message):
+        merged(references=references)

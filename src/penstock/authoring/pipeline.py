@@ -17,10 +17,10 @@ from penstock.authoring.rules import CheckSpec, check
 from penstock.authoring.showing import Showing
 from penstock.authoring.sources import ColumnType, Source
 from penstock.authoring.steps import Step, from_function
-from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target
+from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target, referring
 from penstock.authoring.triggers import Trigger, check_trigger, path_parts
 from penstock.errors import DefinitionError, StepError
-from penstock.model.tables import Mode, Reference
+from penstock.model.tables import Mode
 
 SOURCE = "source"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -181,12 +181,12 @@ class Pipeline(Showing):
         order: str = "",
         conflict: str = "latest",
         partition_by: Sequence[str] = (),
-        references: Mapping[str, Sequence[str]] | None = None,
+        references: str | Sequence[str] | Mapping[str, Sequence[str]] = (),
     ) -> None:
         """Load a step's relation as a table. `merge` needs a `key`; `partition` needs `partition_by`.
 
-        `references={"clients": ["client_id"]}` says that these columns are the key of another merged table of this
-        pipeline, which is loaded before this one: a foreign key where the destination keeps them.
+        `references="clients"` says that the columns of that merged table's key lead to it: a foreign key where the
+        destination keeps them. Where they have other names here, they are named: `references={"clients": ["owner"]}`.
         """
         place = here()
         with self._at(place):
@@ -199,29 +199,13 @@ class Pipeline(Showing):
                 )
             self._check_table_name(table or relation, place)
             targets = (to,) if isinstance(to, Target) else tuple(to)
-            referred = tuple(self._reference(name, tuple(columns)) for name, columns in (references or {}).items())
+            referred = tuple(referring(references, self.loadings))
             self.loadings.append(
                 Loading(
                     relation, table or relation, targets, disposition, tuple(key), order, conflict,
                     tuple(partition_by), referred,
                 )
             )  # fmt: skip
-
-    def _reference(self, table: str, columns: tuple[str, ...]) -> Reference:
-        parent = next((loading for loading in self.loadings if loading.table == table), None)
-        if parent is None or parent.mode is not Mode.MERGE or len(parent.key) != len(columns):
-            merged = [loading.table for loading in self.loadings if loading.mode is Mode.MERGE]
-            why = (
-                f"its key has {len(parent.key)} columns"
-                if parent and parent.key
-                else "it is not loaded before this one"
-            )
-            raise DefinitionError(
-                f"references names {table!r} by {', '.join(columns)}",
-                why=why if parent is None or parent.mode is Mode.MERGE else "only merged tables have keys",
-                fix=_suggest(table, merged) if parent is None else "name the columns of its key, in their order",
-            )
-        return Reference(columns, table, parent.key)
 
     def load_all(self, *, to: Target | Sequence[Target], mode: str = "merge") -> None:
         """Load every normalised table: entities merge by key, owned tables replace their slot's rows."""

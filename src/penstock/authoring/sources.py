@@ -103,6 +103,15 @@ def table(name: str) -> Source:
     return Source(TABLE, (), of=name)
 
 
+def tables(*names: str, **named: str) -> dict[str, Source]:
+    """Several tables as the sources of a pipeline: `ps.tables("portfolios", "accounts")` under their own names,
+    `ps.tables(clients="stored_clients")` under another."""
+    wanted = {**{name: name for name in names}, **named}
+    if len(wanted) < len(names) + len(named) or not wanted:
+        raise DefinitionError("tables() names each source once", fix='ps.tables("portfolios", "accounts")')
+    return {source: table(name) for source, name in wanted.items()}
+
+
 def _columns(declared: Mapping[str, str]) -> tuple[tuple[str, ColumnType], ...]:
     if not declared:
         raise DefinitionError(

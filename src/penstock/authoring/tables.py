@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from penstock.errors import DefinitionError
+from penstock.errors import DefinitionError, nearest
 from penstock.model.tables import Mode, Reference
 
 CONFLICTS = ("latest", "reject", "version")
@@ -109,6 +110,30 @@ class Normalization:
 
     def entities(self) -> dict[str, Entity]:
         return {name: table for name, table in self.tables.items() if isinstance(table, Entity)}
+
+
+def referring(
+    references: str | Sequence[str] | Mapping[str, Sequence[str]], loadings: Sequence[Loading]
+) -> Iterator[Reference]:
+    """What a table says of others that are loaded before it. Raises `DefinitionError`."""
+    named = references if isinstance(references, Mapping) else {}
+    parents = {loading.table: loading for loading in loadings if loading.mode is Mode.MERGE}
+    for name in (references,) if isinstance(references, str) else references:
+        if name not in parents:
+            raise DefinitionError(
+                f"references names {name!r}",
+                why="only a merged table that is loaded before this one has keys",
+                fix=nearest(name, parents) or 'load it first, with mode="merge"',
+            )
+        key = parents[name].key
+        columns = tuple(named.get(name, key))
+        if len(columns) != len(key):
+            raise DefinitionError(
+                f"references names {name!r} by {', '.join(columns)}",
+                why=f"its key has {len(key)} column{'' if len(key) == 1 else 's'}: {', '.join(key)}",
+                fix="name the columns of its key, in their order",
+            )
+        yield Reference(columns, name, key)
 
 
 def singular(name: str) -> str:
