@@ -125,6 +125,16 @@ def test_edits_of_earlier_replays_still_hold(tmp_path):
     assert shop.statuses() == {(4, "healed"): 1, (5, "replayed"): 1, (5, "healed"): 1}
 
 
+@pytest.mark.parametrize("more", ["", KEYED], ids=["alone", "whole"])
+def test_a_row_may_be_corrected_one_value_after_the_other(tmp_path, more):
+    shop = Shop(tmp_path, more + "\nsales.checks(\"source\", 'ColumnLength \"id\" < 3')")
+    shop.deliver((("a", "1.00"), ("long", "-2.00")))
+    assert shop.replay({3: {"amount": "2"}}) == ["succeeded"]
+    assert shop.rows("SELECT id FROM sales") == [("a",)]
+    assert shop.replay({3: {"id": "b"}}) == ["succeeded"]
+    assert shop.rows("SELECT id, amount FROM sales") == [("a", "1.00"), ("b", "2.00")]
+
+
 def test_a_rule_about_the_delivery_sees_all_of_it(tmp_path):
     shop = Shop(tmp_path, MANY)
     shop.deliver()

@@ -81,21 +81,24 @@ class Rejects(Deliveries):
         return plan.indivisible or plan.source.format == "parquet"
 
     def _patches(self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]]) -> list[Delivery]:
-        addresses = self._store_edits(pipeline, edits)
+        lines = {(reject.slot, reject.line) for reject in rejects}
+        known = [edit for edit in self._edits(pipeline, rejects) if (edit["slot"], edit["line"]) in lines]
+        addresses = self._store_edits(pipeline, [*known, *edits])
         return patches(rejects, self.ledger, fixes=addresses, fingerprint=self.plans[pipeline].fingerprint)
 
     def _wholes(self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]]) -> list[Delivery]:
         """Whole deliveries, with the edits that their rows were made with so far, and the new ones."""
-        known = [edit for slot in sorted({reject.slot for reject in rejects}) for edit in self._known(pipeline, slot)]
-        addresses = self._store_edits(pipeline, [*known, *edits])
+        addresses = self._store_edits(pipeline, [*self._edits(pipeline, rejects), *edits])
         return reloads(rejects, self.ledger, fixes=addresses, fingerprint=self.plans[pipeline].fingerprint)
 
-    def _known(self, pipeline: str, address: str) -> Iterator[dict[str, Any]]:
+    def _edits(self, pipeline: str, rejects: Sequence[Reject]) -> Iterator[dict[str, Any]]:
+        """The edits with which the deliveries of these rows were made so far, in the order in which they came."""
         from penstock.adapters.duckdb.feeding import read_fixes
 
-        for fixes in edits_so_far(self.ledger.history(Slot(pipeline, address))):
-            for line, edit in read_fixes(self.landing, fixes).items():
-                yield {"slot": address, "line": line, "set": edit}
+        for address in sorted({reject.slot for reject in rejects}):
+            for fixes in edits_so_far(self.ledger.history(Slot(pipeline, address))):
+                for line, edit in read_fixes(self.landing, fixes).items():
+                    yield {"slot": address, "line": line, "set": edit}
 
     def _replay_keys(
         self, pipeline: str, rejects: Sequence[Reject], edits: Sequence[Mapping[str, Any]], listener: Listener
