@@ -127,7 +127,7 @@ def test_edits_of_earlier_replays_still_hold(tmp_path):
 
 @pytest.mark.parametrize("more", ["", KEYED], ids=["alone", "whole"])
 def test_a_row_may_be_corrected_one_value_after_the_other(tmp_path, more):
-    shop = Shop(tmp_path, more + "\nsales.checks(\"source\", 'ColumnLength \"id\" < 3')")
+    shop = Shop(tmp_path, more + '\nsales.checks("source", \'ColumnLength "id" < 3\')')
     shop.deliver((("a", "1.00"), ("long", "-2.00")))
     assert shop.replay({3: {"amount": "2"}}) == ["succeeded"]
     assert shop.rows("SELECT id FROM sales") == [("a",)]

@@ -81,10 +81,38 @@ def test_a_torn_line_can_be_written_anew(tmp_path):
     assert fixes.edited(path, REJECTS, {}) == {Slot("cafe", LEEDS): [edit]}
 
 
+CAFE = {"cafe": fixes.Form(("branch", "total", "paid", "card"))}
+UNTYPED = Reject("cafe", "r1", LEEDS, 1, 8, ("total is not DECIMAL(8,2)",), shape="a,a,9,9")
+
+
+def test_rows_without_values_bring_the_columns_of_their_source(tmp_path):
+    fixes.export([UNTYPED], str(tmp_path / "x.csv"), CAFE)
+    with (tmp_path / "x.csv").open(newline="") as file:
+        head = next(csv.reader(file))
+    assert head[len(fixes.HEAD) :] == ["branch", "total", "paid", "card"]
+
+
+@pytest.mark.parametrize(
+    ("reject", "edit"),
+    [
+        (TORN, {"branch": "", "total": "4.50", "paid": "", "card": ""}),
+        (UNTYPED, {"total": "4.50"}),
+    ],
+    ids=["never split: all of it is new", "split: the rest is as it came"],
+)
+def test_what_an_edit_leaves_empty(tmp_path, reject, edit):
+    path = tmp_path / "x.csv"
+    fixes.export([reject], str(path), CAFE)
+    path.write_text(path.read_text().replace(",,,,", ",,4.50,,"))
+    assert fixes.edited(path, [reject], CAFE) == {
+        Slot("cafe", LEEDS): [{"slot": LEEDS, "line": reject.line, "set": edit}]
+    }
+
+
 TAGGED = Reject(
     "shop", "r1", LEEDS, 1, 3, ("no price",), {"tags": ["a", {"n": Decimal("2.5")}], "note": "x", "all": None}
 )
-SHOP = {"shop": {"tags", "note", "all"}}
+SHOP = {"shop": fixes.Form(documents=frozenset({"tags", "note", "all"}))}
 
 
 def test_a_json_column_is_json_in_a_csv_file_too(tmp_path):

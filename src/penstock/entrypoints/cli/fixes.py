@@ -7,6 +7,7 @@ values are written as JSON even where they are plain texts or numbers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.entrypoints.cli.output import encode
 from penstock.errors import StorageUnavailable, UsageError
-from penstock.model.reasons import worded
+from penstock.model.reasons import WORDS, worded
 from penstock.model.slots import Slot
 from penstock.runtime.healing import Reject
 
@@ -25,19 +26,31 @@ if TYPE_CHECKING:
 
 HEAD = ("pipeline", "run", "slot", "generation", "line", "reasons")
 
-Documents = Mapping[str, Collection[str]]
-"""By pipeline, the columns that hold JSON."""
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a pipeline's rows look like in such a file."""
 
-def documents(pipelines: Mapping[str, Pipeline]) -> Documents:
+    columns: tuple[str, ...] = ()
+    documents: frozenset[str] = frozenset()
     """The columns of the type JSON that a mark does not turn into other text."""
-    return {
-        name: {column for column, kind in pipeline.source.columns if kind.name == "JSON"} - set(pipeline.privacy)
-        for name, pipeline in pipelines.items()
-    }
 
 
-def export(rejects: Iterable[Reject], target: str | None, known: Documents) -> int:
+Forms = Mapping[str, Form]
+
+
+def forms(pipelines: Mapping[str, Pipeline]) -> Forms:
+    """The form of each pipeline's rows."""
+    return {name: _form(pipeline) for name, pipeline in pipelines.items()}
+
+
+def _form(pipeline: Pipeline) -> Form:
+    source = pipeline.source
+    documents = {column for column, kind in source.columns if kind.name == "JSON"} - set(pipeline.privacy)
+    return Form(source.names, frozenset(documents))
+
+
+def export(rejects: Iterable[Reject], target: str | None, known: Forms) -> int:
     """Write rejected rows to a file. Returns how many."""
     if not target or Path(target).suffix not in (".csv", ".jsonl"):
         raise UsageError("export writes a .csv or a .jsonl file", fix="penstock quarantine export --to rejected.csv")
@@ -56,22 +69,25 @@ def _write_lines(rejects: Iterable[Reject], file: TextIO) -> int:
     return rows
 
 
-def _write_csv(rejects: Iterable[Reject], file: TextIO, known: Documents) -> int:
-    """One column for each name that any row has, behind where the row stands and why."""
+def _write_csv(rejects: Iterable[Reject], file: TextIO, known: Forms) -> int:
+    """One column for each name that any row has, behind where the row stands and why. A row without values may need any
+    column of its source."""
     import csv
 
     found = list(rejects)
-    names = list(dict.fromkeys(name for reject in found for name in reject.row or ()))
+    bare = dict.fromkeys(reject.pipeline for reject in found if reject.row is None)
+    declared = [name for pipeline in bare for name in known.get(pipeline, Form()).columns]
+    names = list(dict.fromkeys([*declared, *(name for reject in found for name in reject.row or ())]))
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*HEAD, *names])
     for reject in found:
         head = [getattr(reject, name) for name in HEAD[:-1]]
-        values = texts(reject.row or {}, known.get(reject.pipeline, ()))
+        values = texts(reject.row or {}, known.get(reject.pipeline, Form()).documents)
         writer.writerow([*head, "; ".join(map(worded, reject.reasons)), *(values.get(name, "") for name in names)])
     return len(found)
 
 
-def edited(path: Path, rejects: Iterable[Reject], columns: Documents) -> dict[Slot, list[dict[str, Any]]]:
+def edited(path: Path, rejects: Iterable[Reject], pipelines: Forms) -> dict[Slot, list[dict[str, Any]]]:
     """By delivery, the values that differ from what was exported, each as text as the file would have it."""
     known = {(reject.slot, reject.line): reject for reject in rejects}
     found: dict[Slot, list[dict[str, Any]]] = {}
@@ -84,9 +100,13 @@ def edited(path: Path, rejects: Iterable[Reject], columns: Documents) -> dict[Sl
                 why="it was healed or superseded, or the place was edited",
                 fix="penstock quarantine export   writes those that are open now",
             )
-        own = columns.get(reject.pipeline, ())
-        before, after = texts(reject.row or {}, own), texts(values, own if path.suffix == ".jsonl" else ())
+        form = pipelines.get(reject.pipeline, Form())
+        before = texts(reject.row or {}, form.documents)
+        after = texts(values, form.documents if path.suffix == ".jsonl" else ())
         changed = {name: value for name, value in after.items() if value != before.get(name, "")}
+        if changed and not WORDS.keys().isdisjoint(reject.reasons):
+            # There are no columns of its own to fall back on: what was left empty is empty.
+            changed = dict.fromkeys(form.columns, "") | changed
         if changed:
             slot = Slot(reject.pipeline, address)
             found.setdefault(slot, []).append({"slot": address, "line": line, "set": changed})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli import account
-from penstock.entrypoints.cli.fixes import documents, edited, export, texts
+from penstock.entrypoints.cli.fixes import edited, export, forms, texts
 from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.run import listener, runs_of, tell
@@ -109,7 +109,7 @@ def _replayed(
     if not fixes:
         yield from project.replay(selection, listener=hear)
         return
-    for slot, edits in edited(Path(fixes), rejects, documents(project.pipelines)).items():
+    for slot, edits in edited(Path(fixes), rejects, forms(project.pipelines)).items():
         lines = tuple(edit["line"] for edit in edits)
         chosen = replace(selection, pipeline=slot.pipeline, slot=slot.address, lines=lines)
         yield from project.replay(chosen, edits, hear)
@@ -185,7 +185,7 @@ def _show(rejects: Iterator[Reject], limit: int, out: Output) -> None:
 
 
 def _export(project: Project, rejects: Iterable[Reject], target: str | None, out: Output) -> None:
-    rows = export(rejects, target, documents(project.pipelines))
+    rows = export(rejects, target, forms(project.pipelines))
     out.say(f"{rows:,} row{'' if rows == 1 else 's'} → {target}")
     out.say(f"correct the values, then: penstock replay --fixes {target}")
     out.event("quarantine_exported", rows=rows, file=target)
