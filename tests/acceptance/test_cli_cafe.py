@@ -96,6 +96,20 @@ def test_run_ends_with_the_account(empty, tills, penstock):
     assert set(last["loaded"]) == {"branches", "products", "orders", "order_items"}
 
 
+def test_a_file_alone_names_its_pipeline(empty, tills, penstock):
+    said = penstock("run", tills / LEEDS, tills / CHESTERFIELD)
+    assert (said.code, "run cafe-1" in said.out, CHESTERFIELD in said.out) == (0, True, True)
+    assert penstock("test", f"landing/{LEEDS}").out.startswith("✓ cafe")
+
+
+def test_a_file_that_two_pipelines_take_needs_a_name(empty, tills, penstock):
+    head = (empty / "pipelines/cafe.py").read_text().partition("cafe.checks")[0].replace('    "cafe",', '    "tills",')
+    (empty / "pipelines/tills.py").write_text(head + 'cafe.load("source", to=ps.lake(), table="tills")\n')
+    said = penstock("run", tills / LEEDS)
+    assert said.code == 2
+    assert f"penstock run cafe {tills / LEEDS}   or   penstock run tills" in said.err
+
+
 def test_run_tells_a_person_what_became_of_the_rows(empty, tills, penstock):
     said = penstock("run", "cafe", tills / LEEDS)
     assert f"{LEEDS}  60 rows: 55 kept, 5 set aside" in said.out
@@ -151,15 +165,28 @@ def test_a_refused_file_is_visible_and_others_go_on(empty, tills, penstock):
     assert "broken_04-03-2024" in penstock("status").out
 
 
+@pytest.mark.parametrize("slot", [LEEDS, f"landing/{LEEDS}"])
+def test_an_export_of_one_delivery(shop, penstock, slot):
+    said = penstock("quarantine", "export", "--slot", slot, "--to", "my fixes.csv")
+    assert said.out == "5 rows → my fixes.csv\ncorrect the values, then: penstock replay --fixes 'my fixes.csv'\n"
+
+
+def test_an_export_of_nothing_says_so(shop, penstock):
+    said = penstock("quarantine", "export", "--on", "2020-01-01", "--to", "none.csv")
+    assert said.out == "0 rows → none.csv\nno row waits in quarantine\n"
+
+
 @pytest.mark.parametrize(
     ("words", "what", "fix"),
     [
         (["run", "caffe"], "there is no pipeline 'caffe'", "did you mean 'cafe'?"),
         (["run", "cafe", "nowhere.csv"], "there is no file 'nowhere.csv'", "check the path"),
-        (["run", "pyproject.toml"], "a run names its pipeline first", "penstock run PIPELINE pyproject.toml"),
+        (["run", "pyproject.toml"], "no pipeline takes 'landing/pyproject.toml'", "rename the file to fit a trigger"),
+        (["run", "nowhere.csv"], "there is no pipeline or file 'nowhere.csv'", "known: cafe"),
         (["logs", "cafes"], "there is no run or pipeline 'cafes'", "did you mean 'cafe'?"),
         (["quarantine", "shw", "cafe"], "there is no action 'shw'", "did you mean 'show'?"),
         (["withdraw", "cafe", "leeds.csv"], "there is no delivery 'leeds.csv'", LEEDS),
+        (["quarantine", "export", "--slot", "leds.csv", "--to", "x.csv"], "there is no delivery 'leds.csv'", LEEDS),
         (["redrive", "r0"], "there is no run 'r0'", "known: "),
         (["trace", "order", "1"], "there is no table 'order'", "did you mean 'orders'?"),
         (["query", "select * from orderz"], "orderz", "orders"),

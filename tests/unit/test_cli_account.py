@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -108,6 +109,29 @@ def test_the_end_says_where_the_rows_are():
 )
 def test_the_end_says_what_to_do(found, advice):
     assert advice in summary(found)
+
+
+def named(name: str, found: Run) -> Run:
+    return replace(found, id=name)
+
+
+@pytest.mark.parametrize(
+    ("found", "advice"),
+    [
+        ([GOOD, named("r2", GOOD)], "set aside: penstock quarantine show cafe"),
+        ([GOOD, replace(named("s1", GOOD), pipeline="shop")], "set aside: penstock quarantine list"),
+        ([DEAD, named("r2", DEAD)], "when the cause is gone: penstock redrive r1 r2"),
+        ([named(f"r{number}", GOOD) for number in range(1, 6)], "run r1, r2, r3 and 2 more"),
+    ],
+)
+def test_of_several_runs_the_end_means_all(found, advice):
+    assert advice in summary(*found)
+
+
+def test_reasons_that_are_not_shown_are_counted():
+    reasons = {f"rule {number}": 1 for number in range(8)}
+    many = run(result(fates=Fates(9, 1, quarantined=8), reasons=reasons))
+    assert lines(many)[-1].strip() == "… and 2 more"
 
 
 def test_the_worst_state_speaks_for_all():

@@ -39,6 +39,20 @@ class Deliveries(Gathering):
         addresses = self.landing.addresses_of(paths)
         return [self._received(pipeline, path, address) for path, address in zip(paths, addresses, strict=True)]
 
+    def takers_of(self, path: Path) -> list[str]:
+        """The pipelines that take a file by its name, or by its place in the landing zone. Raises `UnknownName` where
+        none does."""
+        (address,) = self.landing.addresses_of([path])
+        places = {
+            name: address or f"{self._folder_for(name)}{path.name}"
+            for name, pipeline in self.pipelines.items()
+            if address or not pipeline.several
+        }
+        found = [name for name, place in places.items() if takers({name: self.pipelines[name]}, place)]
+        if not found:
+            raise explain(self.pipelines, address or f"{LANDING}/{path.name}")
+        return found
+
     def _received(self, pipeline: str, path: Path, address: str | None) -> str:
         if address is None:
             address = f"{self._folder_for(pipeline)}{path.name}"

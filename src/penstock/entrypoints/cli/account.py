@@ -135,7 +135,7 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     good = exit_code(runs) == 0
     word = out.paint("green", "ok") if good else out.paint("red", state_of(runs).value)
     tables = " · ".join(f"{table} {rows:,}" for table, rows in loaded(runs).items())
-    names = ", ".join(run.id for run in runs[-3:]) + (f" and {len(runs) - 3:,} more" if len(runs) > 3 else "")
+    names = ", ".join(run.id for run in runs[:3]) + (f" and {len(runs) - 3:,} more" if len(runs) > 3 else "")
     yield f"{word} in {seconds:.1f} s · run {names}" if runs else f"{word} · nothing to do"
     halfway = any(run.stage in (Stage.LOAD, Stage.PUBLISH) and run.state in UNFINISHED for run in runs)
     if tables:
@@ -147,16 +147,25 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
     retries = _total(run.retries for run in runs)
     if retries:
         yield "rows without a partner: " + ", ".join(f"{rows:,} {word}" for word, rows in retries.items())
-    aside = [run.id for run in runs if run.fates.quarantined]
+    aside = [run for run in runs if run.fates.quarantined]
     if aside:
-        yield f"look at the rows that were set aside: penstock quarantine show {aside[-1]}"
+        yield f"look at the rows that were set aside: penstock quarantine {_shown(aside)}"
     for state, advice in (
         (RunState.SUSPENDED, "penstock redrive {} lets the good rows go on; --drop gives the delivery up"),
         (RunState.DEAD, "when the cause is gone: penstock redrive {}"),
-        (RunState.WAITING, "{} is tried again by penstock serve, or by the next penstock run"),
+        (RunState.WAITING, "{} {are} tried again by penstock serve, or by the next penstock run"),
     ):
-        for run in (run for run in runs if run.state is state):
-            yield advice.format(run.id)
+        stopped = [run.id for run in runs if run.state is state]
+        if stopped:
+            yield advice.format(" ".join(stopped), are="is" if len(stopped) == 1 else "are")
+
+
+def _shown(runs: Sequence[Run]) -> str:
+    """What shows the rows of these runs, and of no others where there is one run."""
+    if len(runs) == 1:
+        return f"show {runs[0].id}"
+    pipelines = {run.pipeline for run in runs}
+    return f"show {pipelines.pop()}" if len(pipelines) == 1 else "list"
 
 
 def failures(runs: Sequence[Run]) -> list[PenstockError]:
@@ -192,8 +201,11 @@ def _delivery(result: Result, out: Output, whose: str) -> Iterator[str]:
         return
     mark = out.mark("open" if result.fates.quarantined else "good")
     yield f"  {mark} {name}  {fates(result.fates)}"
-    for reason, rows in sorted(result.reasons.items(), key=lambda item: -item[1])[:SHOWN_REASONS]:
+    reasons = sorted(result.reasons.items(), key=lambda item: -item[1])
+    for reason, rows in reasons[:SHOWN_REASONS]:
         yield f"      {rows:>6,}  {worded(reason)}"
+    if len(reasons) > SHOWN_REASONS:
+        yield f"              … and {len(reasons) - SHOWN_REASONS:,} more"
     for reason, rows in result.warnings.items():
         yield f"      {rows:>6,}  warning: {reason}"
 

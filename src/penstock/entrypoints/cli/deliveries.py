@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli import account
-from penstock.entrypoints.cli.lookup import RECENT_RUNS, one_of, project_of, run_of
+from penstock.entrypoints.cli.lookup import RECENT_RUNS, address_of, one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.run import listener, runs_of, tell
-from penstock.errors import UnknownName, UsageError
+from penstock.errors import UsageError
 from penstock.model.messages import MessageState
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
@@ -30,7 +30,7 @@ def withdraw(options: Namespace, out: Output) -> int:
     """Take a delivery's rows out of every table. The raw file stays where it is."""
     with project_of(options) as project:
         pipeline = one_of("pipeline", options.pipeline, project.pipelines)
-        address = _address(project, pipeline, options.address)
+        address = address_of(project, [pipeline], options.address)
         began = time.monotonic()
         runs = runs_of([project.withdraw(pipeline, address)])
         seconds, code = time.monotonic() - began, account.exit_code(runs)
@@ -40,16 +40,6 @@ def withdraw(options: Namespace, out: Output) -> int:
             out.say(f"{out.mark('good')} {address} is withdrawn; the file itself stays where it is")
             out.record(account.finished(runs, pipeline, seconds=seconds))
     return code
-
-
-def _address(project: Project, pipeline: str, name: str) -> str:
-    known = [slot.address for slot in project.ledger.slots(pipeline)]
-    if name in known:
-        return name
-    ending = [address for address in known if address.endswith("/" + name)]
-    if len(ending) == 1:
-        return ending[0]
-    raise UnknownName.among("delivery", name, known)
 
 
 def arguments_redrive(parser: ArgumentParser) -> None:

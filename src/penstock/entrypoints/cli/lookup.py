@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from penstock.errors import UnknownName, UsageError
@@ -44,6 +45,30 @@ def one_of(kind: str, name: str, known: Iterable[str]) -> str:
     if name not in names:
         raise UnknownName.among(kind, name, names)
     return name
+
+
+def subject_of(project: Project, verb: str, word: str | None) -> tuple[str, list[str]]:
+    """The pipeline that was named; or the one that takes the file that was named in its place, and that file."""
+    if not word or word in project.pipelines:
+        return word or "", []
+    if not Path(word).is_file():
+        raise UnknownName.among("pipeline or file" if {"/", "."} & set(word) else "pipeline", word, project.pipelines)
+    names = project.takers_of(Path(word))
+    if len(names) > 1:
+        fix = "   or   ".join(f"penstock {verb} {name} {quote(word)}" for name in names)
+        raise UsageError(f"{len(names)} pipelines take {word!r}: name one", fix=fix)
+    return names[0], [word]
+
+
+def address_of(project: Project, pipelines: Iterable[str], name: str) -> str:
+    """A delivery's address in full, or by its end where that is enough: the file's name, say."""
+    known = sorted({slot.address for pipeline in pipelines for slot in project.ledger.slots(pipeline)})
+    if name in known:
+        return name
+    ending = [address for address in known if address.endswith("/" + name)]
+    if len(ending) == 1:
+        return ending[0]
+    raise UnknownName.among("delivery", name, ending or known)
 
 
 def run_of(project: Project, name: str) -> Run:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from penstock.compile.sql import quote_identifier
 from penstock.entrypoints.cli import account
-from penstock.entrypoints.cli.lookup import one_of, project_of
+from penstock.entrypoints.cli.lookup import one_of, project_of, subject_of
 from penstock.entrypoints.cli.output import Output
 from penstock.errors import UnknownName, UsageError
 from penstock.model.reasons import worded
@@ -34,8 +34,8 @@ def arguments_test(parser: ArgumentParser) -> None:
 def test(options: Namespace, out: Output) -> int:
     """Compare whole with split, and check that every row has one fate."""
     with project_of(options) as project:
-        pipeline = one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else ""
-        fixtures = _named(pipeline, options.files) or _found(project, pipeline)
+        pipeline, first = subject_of(project, "test", options.pipeline)
+        fixtures = _named(pipeline, [*first, *options.files]) or _found(project, pipeline)
         if not fixtures:
             raise UsageError(
                 "there is nothing to test",

@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli import account
 from penstock.entrypoints.cli.fixes import edited, export, forms, texts
-from penstock.entrypoints.cli.lookup import one_of, project_of, run_of
+from penstock.entrypoints.cli.lookup import address_of, one_of, project_of, run_of
 from penstock.entrypoints.cli.output import Output
 from penstock.entrypoints.cli.run import listener, runs_of, tell
 from penstock.errors import UnknownName, UsageError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ACTIONS = ("list", "show", "export")
 SHOWN_ROWS = 50
+NOTHING_WAITS = "no row waits in quarantine"
 
 
 def arguments_quarantine(parser: ArgumentParser) -> None:
@@ -140,7 +142,8 @@ def _selection(project: Project, options: Namespace, about: str | None, status: 
         pipeline, run = found.pipeline, found.id
     since = datetime.combine(options.on, datetime.min.time(), UTC) if options.on else None
     until = since + timedelta(days=1) if since else None
-    selection = Selection(pipeline, run, options.slot, "", since, until, status=status)
+    slot = address_of(project, [pipeline] if pipeline else project.pipelines, options.slot) if options.slot else ""
+    selection = Selection(pipeline, run, slot, "", since, until, status=status)
     return replace(selection, rule=_rule(project, selection, options.rule)) if options.rule else selection
 
 
@@ -161,12 +164,12 @@ def _list(rejects: Iterable[Reject], out: Output, *, every: bool) -> None:
     """Count the rows; of those that wait the status says nothing new, of all of them it does."""
     groups = grouped(rejects)
     if not groups:
-        out.say("no row was ever set aside" if every else "no row waits in quarantine")
+        out.say("no row was ever set aside" if every else NOTHING_WAITS)
         return
     head = ("delivery", "reason", "status", "rows", "first line")
     shown = [place for place, name in enumerate(head) if every or name != "status"]
     out.table([head[place] for place in shown], [[group[place] for place in shown] for group in groups])
-    out.say("\npenstock quarantine show RUN   prints the rows")
+    out.say("\npenstock quarantine show RUN           prints the rows")
     out.say("penstock quarantine export --to FILE   writes them, to be edited and replayed")
 
 
@@ -187,5 +190,5 @@ def _show(rejects: Iterator[Reject], limit: int, out: Output) -> None:
 def _export(project: Project, rejects: Iterable[Reject], target: str | None, out: Output) -> None:
     rows = export(rejects, target, forms(project.pipelines))
     out.say(f"{rows:,} row{'' if rows == 1 else 's'} → {target}")
-    out.say(f"correct the values, then: penstock replay --fixes {target}")
+    out.say(f"correct the values, then: penstock replay --fixes {quote(target or '')}" if rows else NOTHING_WAITS)
     out.event("quarantine_exported", rows=rows, file=target)

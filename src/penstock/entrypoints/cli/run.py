@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from penstock.entrypoints.cli import account, catalog, firing, logs
-from penstock.entrypoints.cli.lookup import one_of, project_of
+from penstock.entrypoints.cli.lookup import project_of, subject_of
 from penstock.entrypoints.cli.output import Output, Progress
 from penstock.errors import UsageError
 from penstock.model.runs import Run
@@ -60,9 +60,10 @@ class _Done:
 
 def run(options: Namespace, out: Output) -> int:
     """Run, and print what became of every row."""
-    files = _files(options)
+    files = _files(options.files)
     with project_of(options) as project:
-        done = _Done(one_of("pipeline", options.pipeline, project.pipelines) if options.pipeline else "")
+        pipeline, first = subject_of(project, "run", options.pipeline)
+        done, files = _Done(pipeline), [*_files(first), *files]
         began, before = time.monotonic(), _last_event(project)
         with out.progress(done.pipeline or "run") as progress:
             hear = listener(out, progress)
@@ -238,11 +239,9 @@ def _past(stage: str) -> str:
     return {"catalog": "catalogued", "prepare": "prepared", "load": "loaded", "publish": "published"}.get(stage, stage)
 
 
-def _files(options: Namespace) -> list[tuple[str, Path]]:
+def _files(names: Sequence[str]) -> list[tuple[str, Path]]:
     """The files, each with the name of its source where one stands before it: `cases=us.csv`."""
-    if options.pipeline and Path(options.pipeline).is_file():
-        raise UsageError("a run names its pipeline first", fix=f"penstock run PIPELINE {options.pipeline}")
-    files = [_named(text) for text in options.files]
+    files = [_named(text) for text in names]
     for _, file in files:
         if not file.is_file():
             raise UsageError(f"there is no file {str(file)!r}", at=str(file.absolute()), fix="check the path")
