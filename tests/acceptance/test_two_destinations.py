@@ -72,3 +72,43 @@ def test_both_have_it_in_the_end(penstock, postgres, monkeypatch):
     with psycopg.connect(postgres) as connection:
         assert connection.execute("SELECT count(*) FROM sales").fetchall() == [(2,)]
     assert penstock("verify")[0] == 0
+
+
+ALONE = PIPELINE.replace("[DESTINATIONS]", "ps.lake()")
+
+
+@pytest.fixture
+def added(tmp_path, capsys, monkeypatch, postgres):
+    """A project whose second destination was added when a file had been loaded to the first."""
+    create(tmp_path / "shop", "minimal")
+    pipeline = tmp_path / "shop/pipelines/sales.py"
+    pipeline.write_text(ALONE)
+    (tmp_path / "2024-03-04.csv").write_text("till,price\n7,1.50\n8,2.50\n")
+
+    def call(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main([*words, "--project", str(tmp_path / "shop")])
+        return code, capsys.readouterr().out
+
+    assert call("run", "till", str(tmp_path / "2024-03-04.csv"))[0] == 0
+    assert "another definition" not in call("doctor")[1]
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", postgres)
+    pipeline.write_text(PIPELINE.replace("DESTINATIONS", ORDERS[0]))
+    return call
+
+
+def test_a_destination_that_was_added_knows_nothing_and_verify_says_what_to_do(added):
+    code, printed = added("verify")
+    assert code == 4
+    assert "not_loaded: postgres:warehouse landing/2024-03-04.csv: generation 1 is not there" in printed
+    assert "fix  penstock run till landing/2024-03-04.csv --reload" in printed
+
+
+def test_doctor_says_what_was_loaded_under_another_definition(added):
+    code, printed = added("doctor")
+    assert code == 0
+    assert "1 of 1 deliveries of till were loaded under another definition" in printed
+    assert "fix  penstock run till --reload" in printed
+    assert added("run", "till", "--reload")[0] == 0
+    assert "another definition" not in added("doctor")[1]
+    assert added("verify")[0] == 0

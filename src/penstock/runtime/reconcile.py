@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from penstock.authoring.templates import LANDING
 from penstock.compile.outputs import TablePlan
 from penstock.compile.plan import Plan
 from penstock.ledger.port import Record
@@ -31,12 +32,25 @@ class Difference:
     expected: int = 0
     found: int = 0
 
+    @property
+    def fix(self) -> str:
+        """The command that mends it."""
+        if self.kind in ("not_accepted", "changed", "unfinished"):
+            return f"penstock run {self.pipeline}"
+        if self.kind == "unknown_rows":
+            return f"restore the newest ledger, or delete these rows from {self.destination}"
+        named = f" {self.slot}" if self.slot.startswith(LANDING) else ""
+        return f"penstock run {self.pipeline}{named} --reload"
+
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "fix": self.fix}
 
     def __str__(self) -> str:
-        where = f"{self.destination} {self.table} " if self.table else ""
-        return f"{self.kind}: {where}{self.slot}: expected {self.expected}, found {self.found}"
+        where = " ".join(filter(None, (self.destination, self.table)))
+        there = f"{where} {self.slot}" if where else self.slot
+        if self.kind == "not_loaded":
+            return f"not_loaded: {there}: generation {self.expected} is not there"
+        return f"{self.kind}: {there}: expected {self.expected}, found {self.found}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,21 @@ class Looking(Catalog):
                 found += compare_destination(self.plans[name], self.ledger, destination, key)
         return found
 
+    def defined_otherwise(self) -> dict[str, tuple[int, int]]:
+        """By pipeline how many of its loaded deliveries were prepared under another definition, where any were, and how
+        many there are."""
+        found: dict[str, tuple[int, int]] = {}
+        for name, plan in self.plans.items():
+            runs = [item.run for item, _ in self.ledger.live(name) if item.kind is not Kind.PATCH]
+            older = {run for run in set(runs) if self._fingerprint_of(run) not in ("", plan.fingerprint)}
+            if older:
+                found[name] = sum(run in older for run in runs), len(runs)
+        return found
+
+    def _fingerprint_of(self, run: str) -> str:
+        known = self.ledger.run(run)
+        return known.fingerprint if known else ""
+
     def trace(self, row: int, pipeline: str = "") -> Origin:
         """The file and line behind a row identity. Raises `UnknownName`."""
         for name in [pipeline] if pipeline else list(self.pipelines):

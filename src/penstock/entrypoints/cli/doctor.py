@@ -91,6 +91,8 @@ def examine(settings: Settings, variables: Mapping[str, str]) -> Iterator[Findin
     yield from api_keys(settings, pipelines)
     yield from tls(settings, datetime.now(UTC))
     yield _tried("ledger", lambda: _open(settings), lambda: str(settings.store))
+    if pipelines:
+        yield from definitions(settings)
 
 
 def machine(settings: Settings) -> Iterator[Finding]:
@@ -238,6 +240,20 @@ def tls(settings: Settings, now: datetime) -> Iterator[Finding]:
     state = "bad" if end <= now else "open" if end - now < RENEWAL else "good"
     fix = "" if state == "good" else f"renew it, put it at {folder / server.tls_cert}, and restart penstock serve"
     yield Finding("TLS", state, f"the certificate {'was' if end <= now else 'is'} valid until {end:%Y-%m-%d}", fix)
+
+
+def definitions(settings: Settings) -> Iterator[Finding]:
+    """Deliveries that were loaded under another definition of their pipeline than the present one: an edit alone makes
+    nothing new, and a destination that was added knows nothing of what came before it."""
+    from penstock.wiring.local import open_project
+
+    try:
+        with open_project(settings.folder, settings.environment) as project:
+            for name, (older, loaded) in project.defined_otherwise().items():
+                text = f"{older:,} of {loaded:,} deliveries of {name} were loaded under another definition"
+                yield Finding("definitions", "open", text, f"penstock run {name} --reload")
+    except PenstockError as error:
+        yield _bad("definitions", error)
 
 
 def _try_channels(options: Namespace, out: Output) -> int:

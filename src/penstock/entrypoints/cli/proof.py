@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DIFFERENCES = 4
 FIXTURES = "fixtures"
 MOST_ROWS = 20
+MOST_FIXES = 10
 
 
 def arguments_test(parser: ArgumentParser) -> None:
@@ -121,6 +122,11 @@ def verify(options: Namespace, out: Output) -> int:
             out.event("difference", **difference.as_dict())
         for name, number in project.brought_back().items():
             out.note(f"{name}@{number} is published in place of the newest version, which is what was compared")
+        fixes = list(dict.fromkeys(difference.fix for difference in differences))
+        for fix in fixes[:MOST_FIXES]:
+            out.say(f"    fix  {fix}")
+        if len(fixes) > MOST_FIXES:
+            out.say(f"    … and {len(fixes) - MOST_FIXES:,} more: penstock verify --json has the fix of each")
         if not differences:
             out.say(f"{out.mark('good')} landing zone, ledger and destinations agree")
     return DIFFERENCES if differences else 0
