@@ -193,12 +193,6 @@ class DestinationUnavailable(Unavailable):
     code = "E302"
 
 
-class ObjectChanged(Unavailable):
-    """The object is no longer the content that was accepted; a rescan accepts what is there now."""
-
-    code = "E303"
-
-
 class ChannelUnavailable(Unavailable):
     """A message could not be handed over now; it stays in the outbox and is tried again."""
 

@@ -259,9 +259,10 @@ def test_a_query_that_cannot_run_says_why(warehouse, sender, query):
     assert refused.value.why
 
 
-def test_views_name_tables_and_columns(warehouse, sender):
+def test_shapes_name_tables_and_columns(warehouse, sender):
     warehouse.destination.load(sender.load(CAFE, order(sender, "a.csv", 1)))
-    assert warehouse.destination.query_views("shop")["products"] == ("product_id", "name", "price")
+    shape = warehouse.destination.shapes("shop")["products"]
+    assert [name for name, _ in shape] == ["product_id", "name", "price"]
 
 
 @pytest.mark.parametrize(

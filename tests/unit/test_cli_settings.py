@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import SettingsError, UsageError
+from penstock.model.settings import Settings
 from penstock.wiring import settings as wiring
 
 
@@ -179,5 +180,6 @@ def test_misspelt_variables_are_noticed():
 
 def test_every_setting_has_a_default_in_the_record(tmp_path):
     settings = wiring.read(project(tmp_path), variables={})
-    plain = {key: value for key, value in wiring.defaults().items() if key not in ("project", "store", "zones")}
-    assert {key: wiring.value_of(settings, key) for key in plain} == plain
+    plain = Settings(folder=tmp_path)
+    keys = [key for key in wiring.KINDS if key not in ("project", "store", "zones")]
+    assert {key: wiring.value_of(settings, key) for key in keys} == {key: wiring.value_of(plain, key) for key in keys}

@@ -103,11 +103,11 @@ def test_relations_bring_partition_columns_with_their_types(lake, sender):
     assert row == (date(2024, 1, 1), None, 5)
 
 
-def test_query_views_name_the_files_of_each_table(lake, sender):
+def test_a_snapshot_names_the_files_of_each_table(lake, sender):
     lake.load(sender.load(CAFE, order(sender, "a.csv", 1)))
-    views = lake.query_views("shop")
-    assert list(views) == ["orders", "items", "products"]
-    assert all(Path(file).is_file() for listed in views.values() for file in listed)
+    with lake.reading("shop") as snapshot:
+        assert list(snapshot.files) == ["orders", "items", "products"]
+        assert all(Path(file).is_file() for listed in snapshot.files.values() for file in listed)
 
 
 # --- what stays --------------------------------------------------------------------------------------------------

@@ -74,11 +74,6 @@ class Verdict:
     def removes(self) -> tuple[Range, ...]:
         return tuple(sorted(range_ for change in self.changes for range_ in change.removes))
 
-    @property
-    def withdrawn(self) -> bool:
-        """Whether nothing can come with it."""
-        return not any(change.brings for change in self.changes)
-
 
 class Holder(NamedTuple):
     """The slot whose rows a table of mode `replace` (or one partition) holds, and that slot's sequence."""

@@ -192,13 +192,6 @@ def open_secrets(settings: Settings, variables: Mapping[str, str] | None = None)
     return Secrets(settings.store / "secrets", with_dotenv(settings.folder, settings.environment, environ))
 
 
-def defaults() -> dict[str, Any]:
-    """Every setting's default by its dotted name, as the record has it."""
-    nested = {"retry": Retry(), "limits": Limits(), "versions": Retention(), "server": Server()}
-    plain = Settings(folder=Path())
-    return {key: getattr(nested.get(key.partition(".")[0], plain), key.rpartition(".")[2]) for key in KINDS}
-
-
 def value_of(settings: Settings, key: str) -> Any:
     """A setting's value by its dotted name."""
     value: Any = settings

@@ -197,11 +197,6 @@ class Lake:
             relations = {name: self._scan(manifest, shown(t), t.files) for name, t in manifest.tables.items()}
             yield Snapshot(manifest.number, files, relations)
 
-    def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
-        """The Parquet files of each table now. They stay for the grace period; `reading` keeps them longer."""
-        with self.reading(pipeline) as snapshot:
-            return snapshot.files
-
     def shapes(self, pipeline: str) -> list[Shape]:
         """Its published tables: columns, partitions, files, and how the columns have come to be."""
         with self._ground.leased(pipeline) as manifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -130,10 +130,6 @@ class Postgres:
     def summarize(self, summary: Summary) -> Answer:
         """The numbers of a chart, read in one transaction; see `penstock.runtime.ports.Destination`."""
         return self._pages.summarize(summary)
-
-    def query_views(self, pipeline: str) -> Mapping[str, tuple[str, ...]]:
-        """The pipeline's tables and their columns."""
-        return {name: tuple(column for column, _ in columns) for name, columns in self.shapes(pipeline).items()}
 
     def shapes(self, pipeline: str) -> dict[str, Columns]:
         """The pipeline's tables with their columns and the server's types."""

@@ -17,7 +17,7 @@ from penstock.errors import PenstockError, UnknownName, UsageError, nearest, une
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-OK, FAILED, USAGE, DEFINITION, DIFFERENCES, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, FAILED, INTERRUPTED = 0, 1, 130
 EXIT_CODES = (
     "0 ok · 1 run failed · 2 wrong usage · 3 definition or data contract wrong · 4 differences · 130 interrupted"
 )
