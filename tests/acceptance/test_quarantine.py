@@ -107,3 +107,51 @@ def test_a_replay_says_that_the_definition_has_changed(penstock, tmp_path):
 
 def test_a_replay_under_the_same_definition_says_nothing(penstock):
     assert "definition" not in penstock("replay", "events")[1]
+
+
+def test_a_line_without_columns_is_shown_to_who_asks_for_its_text(penstock):
+    _, printed = penstock("quarantine", "show", "--text")
+    assert '  | {"id": 3, "price":\n' in printed
+    assert printed.count("  | ") == 1
+    assert '{"id": 3' not in penstock("quarantine", "show")[1]
+    records = [json.loads(line) for line in penstock("quarantine", "show", "--text", "--json")[1].splitlines()]
+    assert [record.get("text") for record in records] == [None, '{"id": 3, "price":']
+
+
+def test_the_text_of_what_is_no_longer_there_is_not_guessed(penstock, tmp_path):
+    landed = tmp_path / "shop/landing/2024-03-04.jsonl"
+    landed.write_text(LINES.replace('"id": 3', '"id": 4'), encoding="utf-8")
+    assert "  | " not in penstock("quarantine", "show", "--text")[1]
+    landed.unlink()
+    code, printed = penstock("quarantine", "show", "--text")
+    assert (code, "  | " in printed, "not JSON" in printed) == (0, False, True)
+
+
+def test_the_text_of_one_of_several_inputs(tmp_path, capsys):
+    folder = tmp_path / "two"
+    create(folder, "minimal")
+    (folder / "pipelines/sales.py").write_text(SEVERAL)
+    for name, text in (("left", "id;name\n1;Ada\n2;Müller;x\n"), ("right", "id;price\n1;2\n")):
+        (folder / "landing/a").mkdir(parents=True, exist_ok=True)
+        (folder / f"landing/a/{name}.csv").write_text(text, encoding="latin-1")
+    main(["run", "--project", str(folder)])
+    capsys.readouterr()
+    assert main(["quarantine", "show", "--text", "--project", str(folder)]) == 0
+    assert "  | 2;Müller;x\n" in capsys.readouterr().out
+
+
+SEVERAL = """
+import penstock as ps
+
+form = {"delimiter": ";", "encoding": "latin-1"}
+pairs = ps.Pipeline(
+    "pairs",
+    trigger=ps.upload(left="landing/{key}/left.csv", right="landing/{key}/right.csv"),
+    sources={
+        "left": ps.csv(columns={"id": "INTEGER", "name": "VARCHAR"}, **form),
+        "right": ps.csv(columns={"id": "INTEGER", "price": "INTEGER"}, **form),
+    },
+)
+pairs.sql("both", 'SELECT id, name, price FROM "left" JOIN "right" USING (id)')
+pairs.load("both", to=ps.lake())
+"""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.adapters.files.landing import LANDING
-from penstock.errors import UsageError
+from penstock.errors import UnknownName, UsageError
 from penstock.model.slots import Delivery, Slot
 from penstock.runtime.healing import (
     OPEN,
@@ -23,6 +23,9 @@ from penstock.runtime.healing import (
 from penstock.runtime.worker import Listener, ignore
 from penstock.wiring.deliveries import Deliveries
 from penstock.wiring.outcomes import Outcome
+
+Place = tuple[str, str]
+"""An object's address, and the hash of the content that was accepted."""
 
 ALL = 1_000_000
 EVERYTHING = Selection(status=())
@@ -43,6 +46,43 @@ class Rejects(Deliveries):
             for reject in judged(found, histories):
                 if selection.takes_run(runs[reject.run]) and selection.takes(reject):
                     yield reject
+
+    def texts(self, rejects: Iterable[Reject]) -> Iterator[tuple[Reject, str | None]]:
+        """Rejected rows; those that could not be split into columns with their text, as it stands in the landing zone:
+        with None where that is no longer what was accepted."""
+        from penstock.adapters.files.dialect import dialect_of
+        from penstock.adapters.files.locate import locate
+
+        unchanged: dict[Place, bool] = {}
+        for reject in rejects:
+            place = self._place(reject) if reject.byte_start is not None else None
+            if place is not None and place not in unchanged:
+                unchanged[place] = self._lies_there(place)
+            if place is None or reject.byte_start is None or reject.byte_end is None or not unchanged[place]:
+                yield reject, None
+                continue
+            sources = self.pipeline(reject.pipeline).sources
+            dialect = dialect_of(sources[reject.member] if reject.member else next(iter(sources.values())))
+            with self.landing.open(place[0]) as stream:
+                yield reject, locate(stream, dialect, reject.byte_start, reject.byte_end)
+
+    def _place(self, reject: Reject) -> Place | None:
+        """The object that a reject was read from."""
+        history = self.ledger.history(Slot(reject.pipeline, reject.slot))
+        generation = next((item for item in history if item.number == reject.generation), None)
+        if generation is None or (generation.content is None and not generation.members):
+            return None
+        member = next((item for item in generation.members if item.name == reject.member), None)
+        if member is not None:
+            return member.address, member.content.sha256
+        return (reject.slot, generation.content.sha256) if generation.content else None
+
+    def _lies_there(self, place: Place) -> bool:
+        address, sha256 = place
+        try:
+            return self.landing.content(address).sha256 == sha256
+        except UnknownName:
+            return False
 
     def outdated(self, rejects: Iterable[Reject]) -> dict[str, int]:
         """By pipeline, how many of these rows were judged by another definition than the present one."""

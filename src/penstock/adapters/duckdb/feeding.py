@@ -23,7 +23,7 @@ from penstock.adapters.duckdb.parts import ChunkPart, JoinedPart, ParquetPart, P
 from penstock.adapters.duckdb.session import Resources
 from penstock.adapters.duckdb.tally import Tally
 from penstock.adapters.files.chunk import Chunk, Rejected
-from penstock.adapters.files.dialect import Dialect, Layout, Limits
+from penstock.adapters.files.dialect import Dialect, Layout, Limits, dialect_of
 from penstock.adapters.files.jsonarray import open_json
 from penstock.adapters.files.jsonlines import open_json_lines
 from penstock.adapters.files.records import open_records
@@ -164,10 +164,9 @@ class Feed:
     @cached_property
     def _layout(self) -> Layout:
         source = self.plan.source
-        dialect = Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
         documents = frozenset(name for name, kind in source.columns if kind.name == "JSON")
         path = tuple(source.at.split(".")) if source.at else ()
-        return Layout(source.names, dialect, source.aliases, self.limits, documents, path)
+        return Layout(source.names, dialect_of(source), source.aliases, self.limits, documents, path)
 
     def _opened(self, stream: BinaryIO, base: int, digest: Any, *, careful: bool) -> Iterator[Chunk]:
         source, size, layout = self.plan.source, self.resources.chunk_bytes, self._layout

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from penstock.authoring.sources import Source
 from penstock.errors import DefinitionError
 
 MIB = 1 << 20
@@ -65,6 +66,11 @@ class Dialect:
             "quoting": csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
             "strict": True,
         }
+
+
+def dialect_of(source: Source) -> Dialect:
+    """How a source's files are written."""
+    return Dialect(source.delimiter, source.quote, None, source.header, source.encoding, source.compression)
 
 
 def _check_sign(name: str, sign: str | None) -> None:

@@ -40,6 +40,7 @@ def arguments_quarantine(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="healed and superseded rows, too")
     parser.add_argument("--limit", type=int, default=SHOWN_ROWS, help=f"rows that show prints ({SHOWN_ROWS}, 0: all)")
     parser.add_argument("--to", metavar="FILE", help="where export writes: .csv or .jsonl")
+    parser.add_argument("--text", action="store_true", help="with show: lines without columns as they were delivered")
 
 
 def arguments_replay(parser: ArgumentParser) -> None:
@@ -69,10 +70,10 @@ def quarantine(options: Namespace, out: Output) -> int:
         if action == "export":
             _export(project, rejects, options.to, out)
         elif out.json:
-            for reject in rejects:
-                out.record(reject.as_dict())
+            for reject, text in _with_texts(project, rejects, wanted=options.text):
+                out.record(reject.as_dict() if text is None else {**reject.as_dict(), "text": text})
         elif action == "show":
-            _show(rejects, options.limit, out)
+            _show(_with_texts(project, rejects, wanted=options.text), options.limit, out)
         else:
             _list(rejects, out, every=options.all)
     return 0
@@ -173,9 +174,14 @@ def _list(rejects: Iterable[Reject], out: Output, *, every: bool) -> None:
     out.say("penstock quarantine export --to FILE   writes them, to be edited and replayed")
 
 
-def _show(rejects: Iterator[Reject], limit: int, out: Output) -> None:
+def _with_texts(project: Project, rejects: Iterator[Reject], *, wanted: bool) -> Iterator[tuple[Reject, str | None]]:
+    """What was delivered stays in the landing zone; whoever asks for it reads it from there."""
+    return project.texts(rejects) if wanted else ((reject, None) for reject in rejects)
+
+
+def _show(rejects: Iterator[tuple[Reject, str | None]], limit: int, out: Output) -> None:
     shown = 0
-    for reject in islice(rejects, limit or None):
+    for reject, text in islice(rejects, limit or None):
         shown += 1
         state = "" if reject.status == OPEN else f"  ({reject.status})"
         out.say(f"{out.paint('bold', f'{reject.slot}:{reject.line}')}  run {reject.run}{state}")
@@ -183,6 +189,8 @@ def _show(rejects: Iterator[Reject], limit: int, out: Output) -> None:
             out.say(f"  {out.paint('yellow', worded(reason))}")
         values = texts(reject.row) if reject.row is not None else {"shape": reject.shape}
         out.say("  " + "  ".join(f"{name}={value or '–'}" for name, value in values.items()))
+        for line in text.splitlines() if text is not None else ():
+            out.say(f"  | {line}")
     more = next(rejects, None) is not None
     out.say(f"{shown:,} row{'' if shown == 1 else 's'}{', and more: --limit 0 shows all' if more else ''}")
 
