@@ -55,6 +55,19 @@ def drifts(folder: Path) -> list[tuple[str, str, str]]:
     return [(data["column"], data["kind"], data["since"]) for data in events]
 
 
+def test_files_are_looked_at_again_when_they_are_declared_otherwise(tmp_path, capsys):
+    create(tmp_path / "shop", "minimal")
+    (tmp_path / "shop/landing/year=2024").mkdir(parents=True)
+    (tmp_path / "shop/landing/year=2024/a.csv").write_text("id;area\n1;north\n")
+    columns = []
+    for dialect in ("", 'delimiter=";", '):
+        define(tmp_path / "shop", FEED.replace("json_lines(", f"csv({dialect}").replace(".jsonl", ".csv"))
+        assert main(["query", "--schema", "raw.feed", "--project", str(tmp_path / "shop"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["columns"]
+        columns.append([column["name"] for column in found])
+    assert columns == [["id;area"], ["id", "area"]]
+
+
 def test_the_catalog_is_a_stage_of_the_run(folder, capsys):
     assert run(folder) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -60,7 +60,7 @@ CSV = ps.csv(columns={"id": "VARCHAR", "free": "VARCHAR"})
 
 
 def inferred(path, source):
-    with closing(Inference()) as inference:
+    with closing(Inference(path.parent / "scratch")) as inference:
         return inference.columns(path, source)
 
 
@@ -79,6 +79,15 @@ def test_a_misspelt_column_has_its_declared_name(tmp_path):
     (tmp_path / "a.csv").write_text("id,fre\n1,2\n")
     source = ps.csv(columns={"id": "VARCHAR", "free": "VARCHAR"}, aliases={"fre": "free"})
     assert inferred(tmp_path / "a.csv", source) == (("id", "BIGINT"), ("free", "BIGINT"))
+
+
+def test_torn_records_and_other_encodings_do_not_hide_the_columns(tmp_path):
+    (tmp_path / "a.csv").write_bytes('id;preis (€)\r\n1;4\r\ntorn\r\n2;5;6\r\n3;"7\r\n'.encode("cp1252"))
+    source = ps.csv(
+        columns={"id": "VARCHAR", "price": "VARCHAR"}, aliases={"preis (€)": "price"}, delimiter=";", encoding="cp1252"
+    )
+    assert inferred(tmp_path / "a.csv", source) == (("id", "BIGINT"), ("price", "BIGINT"))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_nested_json_is_json(tmp_path):

@@ -54,7 +54,8 @@ class Entry:
 
 
 class Catalog(Raw):
-    """What a project knows of its tables. What was inferred of a file is kept until the file changes."""
+    """What a project knows of its tables. What was inferred of a file is kept until the file
+    changes, or how it is read."""
 
     def catalog(self) -> list[Entry]:
         """Every table, brought up to date; drifts that are new are told to the ledger."""
@@ -83,7 +84,7 @@ class Catalog(Raw):
     def _inference(self) -> Inference:
         from penstock.adapters.duckdb.infer import Inference
 
-        return self._stack.enter_context(closing(Inference()))
+        return self._stack.enter_context(closing(Inference(self.scratch)))
 
     def _served(self) -> list[Entry]:
         """The tables of databases, called after their destinations: `warehouse.orders`."""
@@ -99,7 +100,7 @@ class Catalog(Raw):
     def _raw(self, landed: Landed, wanted: Container[str] | None = None) -> Entry:
         """A raw table. With `wanted`, files that are not known yet count only where they are among these."""
         batches: dict[str, Columns] = {}
-        with inferred(self.store / FOLDER, landed.name) as known:
+        with inferred(self.store / FOLDER, landed.name, landed.declared) as known:
             for found in landed.files:
                 columns = known.columns(found.address, found.version)
                 if columns is None:
