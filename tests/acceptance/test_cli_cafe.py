@@ -165,6 +165,35 @@ def test_a_refused_file_is_visible_and_others_go_on(empty, tills, penstock):
     assert "broken_04-03-2024" in penstock("status").out
 
 
+@pytest.mark.parametrize(
+    ("row", "files"), [(["branches", "Leeds"], {LEEDS}), (["products", "Mocha", "Large"], {LEEDS, CHESTERFIELD})]
+)
+def test_an_entity_is_traced_by_its_natural_key(shop, penstock, row, files):
+    said = penstock("trace", *row)
+    assert (said.code, {line.split(":")[0] for line in said.out.splitlines()}) == (
+        0,
+        {f"landing/{name}" for name in files},
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "what", "fix"),
+    [
+        (["products", "Mocha"], "no row of 'products' has the key Mocha", "named by product_id or product, size"),
+        (
+            ["products", "a", "b", "c"],
+            "is named by product_id or product, size",
+            "penstock trace products PRODUCT SIZE",
+        ),
+        (["products", "Water", "Large"], "no row of 'products' has the key Water, Large", "product, size"),
+        (["orders", "x"], "a row of 'orders' is named by its identity", "the column order_id of 'orders'"),
+    ],
+)
+def test_a_row_that_is_named_wrongly(shop, penstock, row, what, fix):
+    said = penstock("trace", *row)
+    assert (said.code, what in said.err, fix in said.err) == (2, True, True)
+
+
 @pytest.mark.parametrize("slot", [LEEDS, f"landing/{LEEDS}"])
 def test_an_export_of_one_delivery(shop, penstock, slot):
     said = penstock("quarantine", "export", "--slot", slot, "--to", "my fixes.csv")

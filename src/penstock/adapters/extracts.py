@@ -64,6 +64,13 @@ def selection(stock: Stock, wanted: Sequence[Owned], span: str) -> str:
     return f"SELECT {listed} FROM ({rows}) AS t ORDER BY t.{SLOT}, {identity}"
 
 
+def speaking(stock: Stock, columns: Sequence[str], limit: int) -> str:
+    """SQL for the identities of the contributions that have the query's parameters, as texts, in these columns."""
+    row = quote_identifier(stock.row)
+    same = [f"CAST({quote_identifier(name)} AS VARCHAR) = ${place}" for place, name in enumerate(columns, 1)]
+    return f"SELECT {row} FROM {stock.relation} WHERE {' AND '.join(same)} ORDER BY {row} LIMIT {limit}"
+
+
 def _taken(relation: str, identity: str, wanted: Sequence[Owned], span: str) -> str:
     """The reader of each row, and what follows FROM."""
     if len(wanted) > FEW or len({item.reader for item in wanted}) > 1:

@@ -200,6 +200,13 @@ class Destination(Protocol):
         """The slot address and base of a row identity, or None."""
         ...
 
+    def speakers(
+        self, pipeline: str, table: str, columns: Sequence[str], values: Sequence[str], limit: int
+    ) -> list[int]:
+        """The identities of contributions to a shared table, in their order: one of each slot that speaks of what has
+        these values, written as texts, in these columns."""
+        ...
+
     def page(self, lookup: Lookup) -> Page:
         """A page of a published table, wholly of one published state; empty where nothing has been loaded.
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from penstock.adapters.duckdb.inspect import Inspection, Reading
 
 
+MOST_SPEAKERS = 20
+"""Of so many deliveries that speak of one row it is said where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a loaded row comes from. Line 0 is the whole file: the row came out of a wide step."""
@@ -84,6 +88,14 @@ class Looking(Catalog):
         raise UnknownName(
             f"no loaded row has the identity {row}", fix="take it from the table's key or its _row column"
         )
+
+    def speakers(self, pipeline: str, table: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
+        """The identities of rows that speak of a shared table's row: of each delivery that does the one that counts."""
+        for destination in self.destinations.values():
+            found = destination.speakers(pipeline, table, columns, values, MOST_SPEAKERS)
+            if found:
+                return found
+        return []
 
     def _origin(self, slot: Slot, line: int) -> Origin:
         number = self._generation_of(slot, line)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from penstock.adapters.extracts import Stock, absent, owned, selection, write
+from penstock.adapters.extracts import Stock, absent, owned, selection, speaking, write
 from penstock.adapters.lake.entities import ranking
 from penstock.adapters.lake.loading import publish, shown, told
 from penstock.adapters.lake.manifest import DataFile, Manifest, Segment, Table
@@ -165,6 +165,17 @@ class Lake:
         with self._turn, self._ground.leased(pipeline, NEWEST) as manifest:
             record = self._slots(manifest).of(row)
         return (record.slot, record.base) if record else None
+
+    def speakers(
+        self, pipeline: str, table: str, columns: Sequence[str], values: Sequence[str], limit: int
+    ) -> list[int]:
+        """See `penstock.runtime.ports.Destination`."""
+        with self._turn, self._ground.leased(pipeline, NEWEST) as manifest:
+            found = manifest.tables.get(table)
+            if found is None or not found.spec.shared:
+                return []
+            rows = self._reader.rows(speaking(self._stock(manifest, found), columns, limit), values)
+        return [row for (row,) in rows]
 
     def page(self, lookup: Lookup) -> Page:
         """A page of a table of the published snapshot; see `penstock.runtime.ports.Destination`."""

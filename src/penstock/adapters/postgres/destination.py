@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from penstock.adapters.extracts import Stock, absent, from_text, owned, selection, write
+from penstock.adapters.extracts import Stock, absent, from_text, owned, selection, speaking, write
 from penstock.adapters.postgres import catalog, schema
 from penstock.adapters.postgres.catalog import held_in
 from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
@@ -116,6 +116,17 @@ class Postgres:
         with self._turn:
             found = self._session.rows(self._sql(_SLOT_OF), [pipeline, row]) if self._known() else []
         return (found[0][0], found[0][1]) if found else None
+
+    def speakers(
+        self, pipeline: str, table: str, columns: Sequence[str], values: Sequence[str], limit: int
+    ) -> list[int]:
+        """See `penstock.runtime.ports.Destination`."""
+        with self._turn:
+            spec = self._specs(pipeline).get(table) if self._known() else None
+            if spec is None or not spec.shared:
+                return []
+            stock = Stock(self._place.table(held_in(spec)), (), row_column(spec))
+            return [row for (row,) in self._session.rows(speaking(stock, columns, limit), values)]
 
     def rows(self, sql: str) -> Iterator[dict[str, Any]]:
         """The rows of a query, read in a transaction that can change nothing, with the schema first in the path."""

@@ -131,7 +131,7 @@ VERBS = {
         "Look",
         "proof",
         "lead a loaded row back to its file and line",
-        ("penstock trace orders 5129034455102938",),
+        ("penstock trace orders 5129034455102938", "penstock trace products 'Chai latte' Large"),
     ),
     "doctor": Verb(
         "Look",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from penstock.errors import UnknownName, UsageError
 from penstock.model.reasons import worded
 
 if TYPE_CHECKING:
+    from penstock.model.tables import TableSpec
     from penstock.wiring.local import Project
     from penstock.wiring.proving import Trial
 
@@ -135,7 +136,11 @@ def verify(options: Namespace, out: Output) -> int:
 def arguments_trace(parser: ArgumentParser) -> None:
     """The arguments of `trace`."""
     parser.add_argument("table", help="the table")
-    parser.add_argument("row", type=int, help="the row's identity: its key, or its column _row")
+    parser.add_argument(
+        "row",
+        nargs="+",
+        help="the row's identity (its column _row, or an order_id), or its key: a value for each column",
+    )
 
 
 def trace(options: Namespace, out: Output) -> int:
@@ -155,22 +160,45 @@ def _pipeline_of(project: Project, table: str) -> str:
     return homes[one_of("table", table, homes)]
 
 
-def _rows_behind(project: Project, pipeline: str, table: str, key: int) -> list[int]:
+def _rows_behind(project: Project, pipeline: str, table: str, row: Sequence[str]) -> list[int]:
     """The identities of the rows that a row of this table comes from."""
     specs = {item.spec.name: item.spec for item in project.plans[pipeline].tables}
-    if not specs[table].shared:
-        return [key]
-    speaking = [(spec, ref) for spec in specs.values() for ref in spec.references if ref.table == table]
-    if not speaking:
+    spec = specs[table]
+    if not spec.shared:
+        return [_identity(spec, row)]
+    return _rows_of(project, specs, spec, row) or _speakers(project, pipeline, spec, row)
+
+
+def _identity(spec: TableSpec, row: Sequence[str]) -> int:
+    try:
+        (number,) = map(int, row)
+    except ValueError:
         raise UsageError(
-            f"the rows of {table!r} are shared: many deliveries may speak of one",
-            why="no owned table of the pipeline refers to it",
-            fix="trace a row of a table that is not shared",
-        )
-    spec, ref = speaking[0]
-    name, row, column = (quote_identifier(text) for text in (spec.name, spec.row, ref.columns[0]))
-    sql = f"SELECT DISTINCT {row} FROM {name} WHERE {column} = {key} ORDER BY 1 LIMIT {MOST_ROWS}"  # noqa: S608  quoted
-    rows = [int(found[0]) for found in project.query(sql)[1]]
-    if not rows:
-        raise UnknownName(f"no row of {table!r} has the key {key}", fix=f"take it from {ref.keys[0]} of {table!r}")
-    return rows
+            f"a row of {spec.name!r} is named by its identity, a whole number",
+            fix=f"take it from the column {spec.row} of {spec.name!r}",
+        ) from None
+    return number
+
+
+def _rows_of(project: Project, specs: Mapping[str, TableSpec], spec: TableSpec, row: Sequence[str]) -> list[int]:
+    """The rows of an owned table that refer to an entity by its surrogate key."""
+    speaking = [(item, ref) for item in specs.values() for ref in item.references if ref.table == spec.name]
+    if not speaking or len(row) != 1 or not row[0].removeprefix("-").isdecimal():
+        return []
+    item, ref = speaking[0]
+    name, identity, column = (quote_identifier(text) for text in (item.name, item.row, ref.columns[0]))
+    sql = f"SELECT DISTINCT {identity} FROM {name} WHERE {column} = {row[0]} ORDER BY 1 LIMIT {MOST_ROWS}"  # noqa: S608  quoted
+    return [int(found[0]) for found in project.query(sql)[1]]
+
+
+def _speakers(project: Project, pipeline: str, spec: TableSpec, row: Sequence[str]) -> list[int]:
+    keys = [key for key in dict.fromkeys((spec.key, spec.natural)) if key]
+    for key in keys:
+        rows = project.speakers(pipeline, spec.name, key, row) if len(key) == len(row) else []
+        if rows:
+            return rows
+    named = " or ".join(", ".join(key) for key in keys)
+    if len(row) not in map(len, keys):
+        fix = f"penstock trace {spec.name} {' '.join(name.upper() for name in keys[-1])}"
+        raise UsageError(f"a row of {spec.name!r} is named by {named}", fix=fix)
+    raise UnknownName(f"no row of {spec.name!r} has the key {', '.join(row)}", fix=f"it is named by {named}")

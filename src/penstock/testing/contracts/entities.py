@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import pytest
 
 from penstock.errors import DestinationError, EntityConflict, KeyCollision
-from penstock.model.slots import Kind
+from penstock.model.slots import Kind, Slot
 from penstock.model.tables import Mode, TableSpec
 from penstock.testing.contracts.bench import Bench
-from penstock.testing.deliveries import Declared, Sender
+from penstock.testing.deliveries import PIPELINE, Declared, Sender
 from penstock.testing.shop import (
     BUN,
     DAILY,
@@ -38,6 +39,15 @@ class EntityContract(Bench):
         load(world, sender, [PRODUCTS], product(sender, "b", 1, (TEA, "tea", "1.00")))
         load(world, sender, [PRODUCTS], product(sender, "a", 2))
         assert column(world, "products", "name") == ["tea"]
+
+    def test_a_key_leads_to_the_rows_that_speak_of_it(self, world: World, sender: Sender) -> None:
+        load(world, sender, [PRODUCTS], product(sender, "a", 1, (TEA, "tea", "1.00"), (BUN, "bun", "2.00")))
+        load(world, sender, [PRODUCTS], product(sender, "b", 1, (TEA, "tea", "1.00")))
+        lines = sorted([Slot(PIPELINE, "a").base + 1, Slot(PIPELINE, "b").base + 1])
+        speakers = partial(world.destination.speakers, PIPELINE, "products")
+        assert speakers(["product_id"], [str(TEA)], 20) == lines
+        assert speakers(["name", "price"], ["tea", "1.00"], 1) == lines[:1]
+        assert speakers(["name"], ["cake"], 20) == []
 
     def test_a_key_without_a_contributor_goes(self, world: World, sender: Sender) -> None:
         load(world, sender, [PRODUCTS], product(sender, "a", 1, (TEA, "tea", "1.00"), (BUN, "bun", "2.00")))
