@@ -7,8 +7,9 @@ command returns. A message carries what happened, where, why, and the way out; n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 
 class PenstockError(Exception):
@@ -278,6 +279,23 @@ class DestinationAhead(DestinationError):
     """The destination holds a newer generation of a slot than the ledger knows: the ledger is not the one it had."""
 
     code = "E404"
+
+
+class RowsRefused(DestinationError):
+    """The destination refuses some rows of a load for what they hold: `rows` says which, and it might take the others.
+
+    They are set aside, and what is left is loaded; somebody hears of this error only where that does not help.
+    """
+
+    code = "E405"
+
+    def __init__(self, what: str, *, at: str = "", why: str = "", fix: str = "", rows: Sequence[Any] = ()) -> None:
+        super().__init__(what, at=at, why=why, fix=fix)
+        self.rows = tuple(rows)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """With the rows."""
+        return partial(RowsRefused, at=self.at, why=self.why, fix=self.fix, rows=self.rows), (self.what,)
 
 
 class ChannelRefused(PenstockError):

@@ -96,6 +96,11 @@ def key_in_rows(entity: str) -> str:
     return f"_key_{entity}"
 
 
+def identity(name: str, table: Entity, *, in_rows: bool) -> str:
+    """An entity's surrogate key, as SQL over the rows that speak of it."""
+    return quote_identifier(key_in_rows(name)) if in_rows else surrogate(key_columns(table))
+
+
 def contributions(name: str, table: Entity, relation: str) -> str:
     """One slot's word on each entity: of rows that speak of one key, the largest order, then the largest row."""
     columns = key_columns(table)

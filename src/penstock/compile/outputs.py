@@ -9,6 +9,7 @@ from functools import partial
 from penstock.authoring.pipeline import Pipeline
 from penstock.authoring.tables import Entity, Loading, Normalization, Owned, Target, identity_of
 from penstock.compile import normal, once
+from penstock.compile.marks import mark
 from penstock.compile.rowwise import Shape
 from penstock.compile.sql import quote_identifier
 from penstock.model.rows import ROW, SLOT
@@ -37,6 +38,13 @@ class TablePlan:
     """For entities: selects `_key_<table>` from `_words_<table>`, which holds what `sql` gives."""
     whole: bool = False
     """Each row of the relation must be one row of the table."""
+    identity: str = ""
+    """For entities: their surrogate key, as SQL over a row of the relation."""
+
+    @property
+    def mark(self) -> str:
+        """What of a shared table's row a row of the relation speaks (see `penstock.compile.marks`)."""
+        return mark({column: self.identity or quote_identifier(column) for column in self.spec.key})
 
 
 def table_plans(
@@ -64,7 +72,9 @@ def table_plans(
                 sql = normal.contributions_once(loading.table, declared, GOOD + base, once.each(base))
             else:
                 sql = normal.contributions(loading.table, declared, GOOD + base)
-            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, _combine(spec), key=key))
+            found = normal.identity(loading.table, declared, in_rows=loading.table in keys.get(base, {}))
+            combine = _combine(spec)
+            tables.append(TablePlan(spec, loading.to, base, base in chunked, sql, combine, key=key, identity=found))
         else:
             base = loading.relation if declared.key else _row_grain(declared, normalization, origin)
             read, within = base in pipeline.sources, keys.get(base, {})

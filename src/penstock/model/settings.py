@@ -27,6 +27,8 @@ class Limits:
     batch_bytes: int = 64_000_000
     expanded_bytes: int = 100_000_000_000
     expansion: int = 200
+    refused_rows: int = 1000
+    """So many rows of a load may a database refuse for what they hold, and the others are loaded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,8 @@ class Parts:
 
         url = destination_url(self.settings, self.secrets, target.name)
         keys = self.settings.destinations.get(target.name, Place()).foreign_keys
-        destination = Postgres(url, target.schema, workdir=self.scratch, foreign_keys=keys)
+        refused = self.settings.limits.refused_rows
+        destination = Postgres(url, target.schema, workdir=self.scratch, foreign_keys=keys, refused_rows=refused)
         self._stack.callback(destination.close)
         return destination
 

@@ -112,6 +112,7 @@ KINDS: dict[str, Kind] = {
     "retry.longest_seconds": seconds,
     "retry.deaths": count(1),
     "limits.batch_files": count(1),
+    "limits.refused_rows": count(0),
     "limits.batch_bytes": size,
     "limits.expanded_bytes": size,
     "limits.expansion": count(1),

@@ -11,14 +11,16 @@ from typing import Any
 from penstock.adapters.extracts import Stock, absent, from_text, owned, selection, speaking, write
 from penstock.adapters.postgres import catalog, schema
 from penstock.adapters.postgres.catalog import held_in
-from penstock.adapters.postgres.loading import BULK_ROWS, Loading, Options
+from penstock.adapters.postgres.loading import BULK_ROWS, REFUSED_ROWS, Loading, Options
 from penstock.adapters.postgres.pages import Pages
+from penstock.adapters.postgres.refusals import Refusal
+from penstock.adapters.postgres.rehearsal import Rehearsal, TooManyError, of_definition, rehearse
 from penstock.adapters.postgres.schema import Place
 from penstock.adapters.postgres.session import OutcomeUnknown, Session
 from penstock.adapters.postgres.shared import Shared
 from penstock.adapters.staged import Reader, row_column
 from penstock.compile.sql import quote_identifier
-from penstock.errors import DestinationUnavailable, PenstockError
+from penstock.errors import DestinationError, DestinationUnavailable, PenstockError, RowsRefused
 from penstock.model.faults import point
 from penstock.model.loads import Range, declared
 from penstock.model.lookups import Lookup, Page
@@ -37,10 +39,11 @@ class Postgres:
 
     `foreign_keys=True` declares the tables' references as deferred constraints. Loads of more than 20,000 rows into a
     table take its constraints off and put them back before the commit, and readers of the table wait meanwhile.
+    Up to `refused_rows` rows of a load may be refused for what they hold: `load` says which. 0 looks for none.
     """
 
     name = "postgres"
-    capabilities = Capabilities(transactions=True, foreign_keys=True, partitions=True)
+    capabilities = Capabilities(transactions=True, foreign_keys=True, partitions=True, judges=True)
 
     def __init__(  # noqa: PLR0913 - each is a setting, all but the first have defaults
         self,
@@ -53,9 +56,10 @@ class Postgres:
         lock_timeout: float = 10,
         memory: int = MEMORY,
         bulk_rows: int = BULK_ROWS,
+        refused_rows: int = REFUSED_ROWS,
     ) -> None:
         self._place = Place(schema)
-        self._options = Options(workdir, foreign_keys, bulk_rows)
+        self._options = Options(workdir, foreign_keys, bulk_rows, refused_rows)
         self._session = Session(dsn, schema, application_name, lock_timeout)
         self._pages = Pages(self._session, self._place)
         self._reader = Reader(workdir, memory)
@@ -65,14 +69,14 @@ class Postgres:
     def load(self, load: Load) -> Loaded:
         """Apply the load in one transaction; see `penstock.runtime.ports.Destination`.
 
-        Raises `DestinationUnavailable` (try again), `SchemaConflict`, `KeyCollision`, `EntityConflict`, `DataError`
-        (a text that PostgreSQL cannot store) or `DestinationError`; in each case nothing has changed.
+        Raises `DestinationUnavailable` (try again), `RowsRefused`, `SchemaConflict`, `KeyCollision`, `EntityConflict`,
+        `DataError` (a text that PostgreSQL cannot store) or `DestinationError`; in each case nothing has changed.
         """
         with self._turn:
             try:
-                return self._loaded(load)
-            except OutcomeUnknown as lost:
-                return self._decided(load, lost)
+                return self._settled(load)
+            except Refusal as refusal:
+                raise self._sifted(load, refusal) from None
             except PenstockError:
                 self._prepared = False
                 raise
@@ -153,6 +157,33 @@ class Postgres:
         self._session.close()
         self._pages.close()
         self._reader.close()
+
+    def _settled(self, load: Load) -> Loaded:
+        try:
+            return self._loaded(load)
+        except OutcomeUnknown as lost:
+            return self._decided(load, lost)
+
+    def _sifted(self, load: Load, refusal: Refusal) -> PenstockError:
+        """What a refused load is about: some of its rows, or all of it."""
+        self._prepared = False
+        whole = DestinationError(refusal.what, at=refusal.at, why=refusal.why, fix=refusal.fix)
+        most = self._options.refused_rows
+        if not most or of_definition(refusal, load):
+            return whole
+        try:
+            rows = rehearse(self._session, Rehearsal(self._session, self._place, self._reader, self._options, load))
+        except TooManyError:
+            whole.why = f"{refusal.why}; more than {most:,} rows are refused: the table is wrong, and not the rows"
+            whole.fix = "correct the table, or the step that makes its rows"
+            return whole
+        except PenstockError as error:
+            return error if error.retry else whole
+        point("postgres.rehearsed")
+        if not rows:
+            return whole
+        said = f"{len(rows):,} row{' is' if len(rows) == 1 else 's are'} refused"
+        return RowsRefused(said, at=refusal.at, why=refusal.why, fix=refusal.fix, rows=rows)
 
     def _loaded(self, load: Load) -> Loaded:
         if not self._prepared:

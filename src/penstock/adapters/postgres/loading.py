@@ -35,6 +35,10 @@ CHECKED_ROWS = 20_000
 """Up to here PostgreSQL's foreign keys check row by row; more rows are checked together, after the load."""
 
 
+REFUSED_ROWS = 1_000
+"""Up to so many rows of a load may be refused for what they hold; when more are, the table is at fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a destination is set to."""
@@ -42,6 +46,7 @@ class Options:
     scratch: Path
     foreign_keys: bool = False
     bulk_rows: int = BULK_ROWS
+    refused_rows: int = REFUSED_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +254,12 @@ class Loading:
                     table = self.place.table(stream.spec.name)
                     self.session.run(f"ALTER TABLE {table} DROP CONSTRAINT {quote_identifier(name)}")
 
-    def _refer(self, streams: Sequence[Stream]) -> None:
+    def _refer(self, streams: Sequence[Stream], *, loosened: bool = True) -> None:
         """Foreign keys, where they are wanted and not there."""
         relations = {stream.spec.name for stream in streams} | set(self.state.there)
         for stream in streams if self.options.foreign_keys else ():
-            known = self.state.foreign_keys.get(stream.spec.name, ()) if stream.choice.rows <= CHECKED_ROWS else ()
+            gone = loosened and stream.choice.rows > CHECKED_ROWS
+            known = () if gone else self.state.foreign_keys.get(stream.spec.name, ())
             for reference in stream.spec.references:
                 missing = schema.foreign_key_name(stream.spec, reference) not in known
                 if missing and reference.table in relations:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from penstock.adapters.postgres.schema import CONTRIBUTIONS
 from penstock.errors import DataError, DestinationError, DestinationUnavailable, PenstockError
 
 if TYPE_CHECKING:
@@ -18,6 +20,35 @@ _LOCKED = ("55P03", "55006", "25P03", "25P04")
 _TEXT = ("22021", "22P05")
 """A character that PostgreSQL cannot store: NUL, as a byte or as `\\u0000` in JSON."""
 
+_CONTENT = ("22", "23", "P0001")
+"""What is refused for what a row holds: a value, a constraint, a trigger's RAISE."""
+
+UNIQUE, EMPTY, DANGLING = "23505", "23502", "23503"
+
+_KINDS = {
+    "23514": "CHECK", DANGLING: "foreign key", UNIQUE: "UNIQUE", "23P01": "EXCLUDE", EMPTY: "NOT NULL",
+    "23001": "RESTRICT",
+}  # fmt: skip
+
+_FUNCTION = re.compile(r"function (?:\w+\.)?(\w+)\(")
+
+
+class Refusal(DestinationError):
+    """PostgreSQL refuses what a row holds; it may take the others."""
+
+    state = ""
+    """SQLSTATE."""
+    table = ""
+    constraint = ""
+    column = ""
+    words = ""
+    """What refuses: `CHECK price_positive`."""
+
+    def reason(self, table: str) -> str:
+        """In words, of a row of this table; its trigger may write to another one."""
+        elsewhere = f" on {self.table}" if self.table not in ("", table) else ""
+        return f"{self.words}{elsewhere} of table {table}"
+
 
 def translated(error: psycopg.Error, where: str) -> PenstockError:
     """What a psycopg error means for the load."""
@@ -31,8 +62,10 @@ def translated(error: psycopg.Error, where: str) -> PenstockError:
             why=f"SQLSTATE {state}",
             fix="take it out in a step: replace(column, chr(0), '')",
         )
-    at = _place(error) or where
-    return DestinationError("PostgreSQL refuses the load", at=at, why=_named(error), fix=_FIXES.get(state, ""))
+    at, fix = _place(error) or where, _FIXES.get(state, "")
+    if state.startswith(_CONTENT):
+        return _refusal(error, state, at, fix)
+    return DestinationError("PostgreSQL refuses the load", at=at, why=_named(error), fix=fix)
 
 
 def harmless(error: psycopg.Error) -> psycopg.Error | None:
@@ -51,6 +84,27 @@ def _passes(error: psycopg.Error) -> bool:
     return state.startswith(_UNAVAILABLE) or state in _LOCKED
 
 
+def _refusal(error: psycopg.Error, state: str, at: str, fix: str) -> Refusal:
+    found = Refusal("PostgreSQL refuses the load", at=at, why=_named(error), fix=fix)
+    found.state, found.table = state, (error.diag.table_name or "").removesuffix(CONTRIBUTIONS)
+    found.constraint, found.column = error.diag.constraint_name or "", error.diag.column_name or ""
+    found.words = _worded(error, state)
+    return found
+
+
+def _worded(error: psycopg.Error, state: str) -> str:
+    """`CHECK price_positive`, `NOT NULL price`, `trigger check_price`, `division by zero (SQLSTATE 22012)`."""
+    diag = error.diag
+    function = _FUNCTION.search(diag.context or "")
+    if not diag.constraint_name and not diag.column_name and function is not None:
+        return f"trigger {function[1]}"
+    name = diag.constraint_name or diag.column_name
+    if state in _KINDS and name:
+        return f"{_KINDS[state]} {name}"
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", type(error).__name__).lower()
+    return f"{words} (SQLSTATE {state})"
+
+
 def _named(error: psycopg.Error) -> str:
     """`UniqueViolation (SQLSTATE 23505), constraint orders_pkey`."""
     parts = [type(error).__name__ + (f" (SQLSTATE {error.sqlstate})" if error.sqlstate else "")]
@@ -66,9 +120,9 @@ def _place(error: psycopg.Error) -> str:
 
 
 _FIXES = {
-    "23505": "two rows have the same key: declare one that tells rows apart, or mode='merge' to keep one row each",
-    "23502": "a key column is empty: test it with IsComplete, or choose a key that every row has",
-    "23503": "a row refers to a row that is not there",
+    UNIQUE: "two rows have the same key: declare one that tells rows apart, or mode='merge' to keep one row each",
+    EMPTY: "a key column is empty: test it with IsComplete, or choose a key that every row has",
+    DANGLING: "a row refers to a row that is not there",
     "42501": "grant the user CREATE and USAGE on the schema, and ownership of its tables",
     "3F000": "create the schema, or grant the user CREATE on the database",
     "54000": "a key is too long for an index: key on a shorter column",

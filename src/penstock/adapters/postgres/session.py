@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from penstock.adapters.postgres.refusals import harmless, translated
+from penstock.adapters.postgres.refusals import Refusal, harmless, translated
 from penstock.errors import DestinationUnavailable, MissingExtra, StorageUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -149,6 +149,17 @@ class Session:
             self._abandon()
             raise
         self._commit()
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Within a transaction: something that may be refused, and has not happened then."""
+        self.run("SAVEPOINT attempt")
+        try:
+            yield
+        except Refusal:
+            self.run("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt")
+            raise
+        self.run("RELEASE SAVEPOINT attempt")
 
     def cancel(self) -> None:
         """End the statement that another thread is running, if any."""

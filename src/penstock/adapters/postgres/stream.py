@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 from penstock.adapters.choice import Choice
 from penstock.adapters.postgres.shared import Words
 from penstock.adapters.staged import Reader, Survey, identity, parts, relation
+from penstock.compile.marks import mark, named, telling
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.errors import DataError, StorageUnavailable
 from penstock.model.loads import Share, stray
@@ -25,6 +26,8 @@ from penstock.model.shapes import Columns, contributed, visible
 from penstock.model.tables import TableLoad
 
 PIECE = 256 * 1024
+
+MARK = "penstock_mark"
 
 MOST_WORDS = 10_000
 MOST_BYTES = 4_000_000
@@ -92,8 +95,23 @@ class Large:
         return table, _written(self._reader, query, self._scratch)
 
 
-def _jobs(choice: Choice, columns: Columns) -> Iterator[Job]:
-    values = ", ".join(_value(name, kind) for name, kind in columns)
+def marked(reader: Reader, choice: Choice, columns: Columns, bases: Sequence[int], scratch: Path) -> Iterator[bytes]:
+    """A table's rows, each with its mark (see `penstock.model.refusals`) in the last column. `bases` are the slots'."""
+    own, spec = identity(choice.table), choice.table.spec
+    told = telling(spec, (name for name, _ in columns))
+    by_key = mark(named(spec)) if spec.shared else "''"
+    whole = ", ".join(map(str, bases))
+    extra = f"CASE WHEN {own} IN ({whole}) THEN {mark(told)} ELSE {by_key} END"
+    files = _ahead(lambda job: (job[0], _written(reader, job[1], scratch)), list(_jobs(choice, columns, extra)))
+    with closing(files):
+        for _, file in files:
+            with file:
+                while piece := file.read(PIECE):
+                    yield piece
+
+
+def _jobs(choice: Choice, columns: Columns, *extra: str) -> Iterator[Job]:
+    values = ", ".join([*(_value(name, kind) for name, kind in columns), *extra])
     for part in parts(choice.survey.files) if choice.rows else ():
         yield choice.table.spec.name, choice.query(part.relation(), values)
 
