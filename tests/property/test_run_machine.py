@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from penstock.adapters.sqlite import SqliteLedger
 from penstock.errors import ClaimLost, PenstockError
 from penstock.ledger.changes import TYPES
 from penstock.ledger.port import ClaimLimits
+from penstock.model.refusals import RETRY, Aside, Refused
 from penstock.model.runs import RunState, Stage, Staged
 from penstock.model.slots import Content, Delivery, Kind, Slot, Standing
 from penstock.model.surveys import Surveyed
@@ -39,6 +41,8 @@ FOUND = [Surveyed("raw.shop", 1, 2, drifts=({"kind": "added", "column": "free"},
 SLOTS = [Slot("cafe", "landing/a.csv"), Slot("cafe", "landing/b.csv"), Slot("shop", "landing/c.csv")]
 KINDS = (Kind.DELIVERY, Kind.DELIVERY, Kind.DELIVERY, Kind.RELOAD, Kind.PATCH, Kind.PATCH, Kind.WITHDRAWAL)
 PASSED = (Standing.PREPARED,) * 3 + (Standing.REFUSED, Standing.STOPPED, Standing.SUSPENDED)
+ASIDES = (Aside(), Aside(), Aside((3, 4)), Aside((5,), (3,), tries=4), Aside((0,), whole=True))
+REFUSED = Refused(SLOTS[0].address, SLOTS[0].base + 3, "orders", "Refused by warehouse: CHECK sense of table orders")
 
 
 @st.composite
@@ -199,7 +203,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.claims)
     @rule(
         data=st.data(),
-        boundary=st.sampled_from(["go on", "go on", "go on", "fail", "retry", "renew", "restage", "bury"]),
+        boundary=st.sampled_from(["go on", "go on", "go on", "fail", "retry", "renew", "restage", "set aside", "bury"]),
     )
     def work(self, data, boundary):
         """A worker goes on with what it once claimed, whether it still may or not."""
@@ -223,15 +227,27 @@ class Machine(RuleBasedStateMachine):
         if boundary == "restage":
             self.restaged[claim.id] += 1
             return self.ask("restage", claim.id, claim.epoch, self.now)
+        if boundary == "set aside":
+            return self.ask("set_aside", claim.id, claim.epoch, self.now, [REFUSED])
         if boundary == "bury":
             return self.ask("bury", claim.worker, self.now)
         return self._next_boundary(data, claim)
+
+    def result(self, data, item):
+        return replace(result(item, data.draw(st.sampled_from(PASSED))), aside=data.draw(st.sampled_from(ASIDES)))
+
+    @rule(pipelines=st.sampled_from([("cafe",), PIPELINES]))
+    def run_by_hand(self, pipelines):
+        """A person runs pipelines: what destinations refused comes along, and is never sent twice."""
+        sent = self.ask("retry", pipelines, self.now)
+        assert all(item.fresh and item.generation.cause == RETRY for item in sent)
+        assert self.ask("retry", pipelines, self.now) == []
 
     def _next_boundary(self, data, claim):
         if claim.stage is Stage.CATALOG:
             return self.ask("catalogued", claim.id, claim.epoch, self.now, FOUND)
         if claim.stage is Stage.PREPARE:
-            results = [result(item, data.draw(st.sampled_from(PASSED))) for item in claim.open]
+            results = [self.result(data, item) for item in claim.open]
             staged = [Staged("orders", (f"{claim.id}/{claim.attempt}",), (("at", "DATE"),), 2)]
             return self.ask("prepared", claim.id, claim.epoch, self.now, results, staged, "f")
         if claim.stage is Stage.LOAD:
@@ -277,6 +293,7 @@ class Machine(RuleBasedStateMachine):
         self.runs_end_as_their_generations_do()
         self.events_are_numbered_without_a_gap()
         self.what_is_live_was_loaded()
+        self.what_waits_is_loaded_and_not_outdated()
 
     def a_generation_is_in_one_run_at_most(self):
         holders = Counter(item.slot for run in self.runs if not run.state.final for item in run.open)
@@ -296,7 +313,7 @@ class Machine(RuleBasedStateMachine):
         for history in self.histories.values():
             assert [item.number for item in history] == list(range(1, len(history) + 1))
             assert all(item.sequence == history[item.heals - 1].sequence for item in history if item.heals)
-            sequences = [item.sequence for item in history if not item.heals]
+            sequences = [item.sequence for item in history if not item.heals and item.cause != RETRY]
             assert sequences == sorted(set(sequences))
 
     def generations_of_a_slot_load_in_order(self):
@@ -331,6 +348,14 @@ class Machine(RuleBasedStateMachine):
     def events_are_numbered_without_a_gap(self):
         assert [event.sequence for event in self.events] == list(range(1, len(self.events) + 1))
         assert {event.type for event in self.events} <= set(TYPES)
+
+    def what_waits_is_loaded_and_not_outdated(self):
+        for item in (item for pipeline in PIPELINES for item in self.ask("waiting", pipeline)):
+            loaded = [each for each in self.histories[item.slot] if each.standing is Standing.LOADED]
+            heads = [each.number for each in loaded if each.kind is not Kind.PATCH]
+            assert item.number in {each.number for each in loaded}
+            assert item.number >= heads[-1]
+            assert item.aside
 
     def what_is_live_was_loaded(self):
         for pipeline in PIPELINES:

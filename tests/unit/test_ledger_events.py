@@ -32,6 +32,8 @@ def told():
         suspended=Standing.SUSPENDED,
         dropped=Standing.SUSPENDED,
     )
+    clerk.set_aside(run, 2)
+    clerk.prepare(run)
     clerk.fail(clerk.restage(run), retry=True)
     clerk.turn(timedelta(minutes=2))
     clerk.complete(clerk.start())

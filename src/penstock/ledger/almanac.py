@@ -15,6 +15,7 @@ from penstock.errors import ClaimLost, UnknownName, WorkersLost
 from penstock.ledger.accepting import judge
 from penstock.ledger.port import Almanac, RetryPolicy
 from penstock.ledger.readying import keep
+from penstock.ledger.resending import send_again
 from penstock.ledger.retrying import pause
 from penstock.ledger.store import Pages, Store
 from penstock.model.events import Event
@@ -129,6 +130,7 @@ class Schedules(Almanac):
             fresh = [found.generation.slot.address for found in acceptances if found.fresh]
             news = fresh or POURED in (told or {}).values()
             state = FiringState.DONE if news else FiringState.UNCHANGED
+            send_again(pages, item.pipeline, now)
             item = replace(item, held_until=None)
             return Fired(_end(pages, item, state, now, accepted=tuple(fresh), told=told), acceptances)
 

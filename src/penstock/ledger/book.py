@@ -17,10 +17,12 @@ from penstock.ledger.claiming import choose
 from penstock.ledger.outbox import Outbox
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.ledger.readying import mark, remind
+from penstock.ledger.resending import send_again
 from penstock.ledger.store import Pages, Store
 from penstock.ledger.turning import claimed, fall, known, lost, names, refused, reopen, turn
 from penstock.model.events import Event
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
+from penstock.model.refusals import Refused, Waiting
 from penstock.model.runs import Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
 from penstock.model.strays import Stray
@@ -28,6 +30,7 @@ from penstock.model.surveys import Surveyed
 
 LIMITS = ClaimLimits()
 POLICY = RetryPolicy()
+NEW = (Kind.DELIVERY, Kind.RELOAD)
 
 
 class Book(Outbox, Schedules, Ledger):
@@ -41,6 +44,16 @@ class Book(Outbox, Schedules, Ledger):
     def accept(self, deliveries: Sequence[Delivery], now: datetime) -> list[Acceptance]:
         with self._store.writing() as pages:
             return [judge(pages, delivery, now) for delivery in deliveries]
+
+    def retry(self, pipelines: Iterable[str], now: datetime) -> list[Acceptance]:
+        with self._store.writing() as pages:
+            return [
+                acceptance for pipeline in pipelines for acceptance in send_again(pages, pipeline, now, rested=False)
+            ]
+
+    def waiting(self, pipeline: str) -> list[Waiting]:
+        with self._store.reading() as record:
+            return record.waiting(pipeline)
 
     def mark(self, marks: Sequence[Mark], now: datetime) -> list[Acceptance]:
         with self._store.writing() as pages:
@@ -157,6 +170,14 @@ class Book(Outbox, Schedules, Ledger):
             told = transitions.reach(before, reached or {})
             after = transitions.fail(told, error, now, policy, halves, retry=retry)
             return fall(pages, before, after, now)
+
+    def set_aside(self, run: str, epoch: int, now: datetime, refused: Sequence[Refused]) -> Run:
+        with self._store.writing() as pages:
+            before = claimed(pages, run, epoch)
+            if before.stage is not Stage.LOAD or before.state.final:
+                return before
+            after = transitions.set_aside(before, refused)
+            return turn(pages, before, after, now, changes.refused(after, refused, now))
 
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
         with self._store.writing() as pages:
@@ -279,6 +300,8 @@ def _start(
     if not generations:
         return None
     pipeline = generations[0].slot.pipeline
+    if any(item.kind in NEW for item in generations) and send_again(pages, pipeline, now):
+        generations = choose(pages.queue((pipeline,)), limits)
     name = names(pages, pipeline)[0]
     run = transitions.begin(name, generations, worker, now, limits.lease, survey=pipeline in surveyed)
     pages.begin(run)

@@ -6,12 +6,14 @@ method that makes it happen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from penstock.model.events import Event
 from penstock.model.readiness import KeyState
+from penstock.model.refusals import Refused
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Delivery, Generation, Slot, Standing
 from penstock.model.strays import Stray
@@ -40,6 +42,7 @@ TYPES = (
     "run.finished",
     "run.waiting",
     "run.bisected",
+    "run.refused",
     "run.restaged",
     "run.released",
     "run.redriven",
@@ -114,6 +117,12 @@ def catalogued(run: Run, found: Sequence[Surveyed], now: datetime) -> Event:
 def drifted(pipeline: str, table: str, drift: Mapping[str, str], now: datetime, run: str = "") -> Event:
     """A column of a table has become another; `run` where one has found it."""
     return Event("schema.drifted", pipeline, table, now, {**drift, **({"run": run} if run else {})})
+
+
+def refused(run: Run, rows: Sequence[Refused], now: datetime) -> Event:
+    """Destinations would not take some rows; the run prepares again without them."""
+    reasons = dict(Counter(item.reason for item in rows).most_common())
+    return of_run("refused", run, now, attempt=run.attempt, rows=len(rows), reasons=reasons)
 
 
 def finished(run: Run, now: datetime) -> Iterator[Event]:

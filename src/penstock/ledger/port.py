@@ -16,6 +16,7 @@ from penstock.model.events import Event
 from penstock.model.firings import Fired, Firing, Pulled, Timetable
 from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
+from penstock.model.refusals import Refused, Waiting
 from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 from penstock.model.strays import Stray
@@ -59,6 +60,21 @@ class Intake(Protocol):
         parts of what they concern. Raises `UsageError` for a patch of what is not loaded, `UnknownName` for a patch
         or withdrawal of what never came; then nothing of the call was accepted.
         """
+        ...
+
+
+class Retries(Protocol):
+    """Promise 7: rows that a destination refused come along with their pipeline's next run."""
+
+    def retry(self, pipelines: Iterable[str], now: datetime) -> list[Acceptance]:
+        """A person runs these pipelines: accept the rows that wait.
+
+        A patch for each generation whose rows mean something alone, with the edits that brought them, otherwise a
+        reload; both with the sequence of what they heal, and not hard. Nothing of a slot of which anything else is on
+        its way or has failed.
+
+        `claim` does the same for the pipeline of a new run that holds a delivery or reload, and `fired` for the
+        firing's, but only for rows that have rested for long enough since they were refused."""
         ...
 
 
@@ -159,6 +175,12 @@ class Claims(Protocol):
         `ClaimLost`."""
         ...
 
+    def set_aside(self, run: str, epoch: int, now: datetime, refused: Sequence[Refused]) -> Run:
+        """A destination refuses these rows, and nothing has changed there: the run prepares again without them, under
+        the next revision, from the boundary of a step where it has one. It counts as no attempt. A later `restage`,
+        release or redrive that prepares again leaves nothing out. Raises `ClaimLost`."""
+        ...
+
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
         """Back to `prepare` with what is open: the staged rows were made under another definition, or are gone.
         Raises `ClaimLost`."""
@@ -253,6 +275,11 @@ class Record(Protocol):
     def live(self, pipeline: str) -> list[tuple[Generation, Result]]:
         """The loaded generations whose rows make up the pipeline's tables now: for each slot the newest loaded
         delivery or reload and the patches loaded after it, unless a withdrawal was loaded last."""
+        ...
+
+    def waiting(self, pipeline: str) -> list[Waiting]:
+        """The rows of a pipeline that wait or are parked because a destination refused them, in the order of addresses
+        and numbers: those of what is loaded now."""
         ...
 
     def pending(self, pipelines: Iterable[str] | None = None) -> int:
@@ -395,5 +422,5 @@ class Versions(Protocol):
         ...
 
 
-class Ledger(Intake, Marks, Claims, Outbox, Almanac, Versions, Record, Protocol):
+class Ledger(Intake, Retries, Marks, Claims, Outbox, Almanac, Versions, Record, Protocol):
     """The whole record."""

@@ -16,6 +16,7 @@ from penstock.model.events import Event
 from penstock.model.firings import Firing, Pulled, Timetable
 from penstock.model.messages import Message
 from penstock.model.readiness import KeyState
+from penstock.model.refusals import Waiting
 from penstock.model.runs import Run
 from penstock.model.slots import Generation, Member, Slot
 from penstock.model.strays import Stray
@@ -117,6 +118,20 @@ class Runs(Protocol):
         ...
 
 
+class Waits(Protocol):
+    """Rows that wait because a destination refused them."""
+
+    def waiting(self, pipeline: str) -> list[Waiting]:
+        """In the order of addresses and numbers."""
+        ...
+
+    def keep_waiting(self, item: Waiting) -> None:
+        """Keep what waits of a generation, in the place of what waited of it."""
+        ...
+
+    def drop_waiting(self, item: Waiting) -> None: ...
+
+
 class Letters(Protocol):
     """Messages, and how far readers of the events have come."""
 
@@ -173,7 +188,7 @@ class Reading(Record, Calendar, Protocol):
     """All that can be read."""
 
 
-class Pages(Slots, Keys, Holds, Runs, Letters, Drifts, Strays, Firings, Record, Protocol):
+class Pages(Slots, Keys, Holds, Runs, Waits, Letters, Drifts, Strays, Firings, Record, Protocol):
     """The record within one transaction."""
 
     def record(self, events: Iterable[Event]) -> None:

@@ -3,6 +3,7 @@
     claim ─► [CATALOG ─catalogued─►] PREPARE [─halfway─► TEST] ─prepared─► LOAD ─loaded─► PUBLISH ─published─► the end
     the end: SUCCEEDED | PARTIAL; when nothing was left to load: FAILED | SUSPENDED
     a failure ─► WAITING (another attempt) | bisected into two runs | DEAD
+    LOAD ─set aside─► PREPARE or TEST, without the rows that a destination refuses
 
 A run is an aggregate: its generations change with it and are written with it. Nothing here knows time but by `now`.
 """
@@ -17,6 +18,7 @@ from typing import TypedDict
 from penstock.errors import UsageError, WorkersLost
 from penstock.ledger.port import RetryPolicy
 from penstock.ledger.retrying import delay, spent
+from penstock.model.refusals import Refused
 from penstock.model.runs import KEPT, Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 
@@ -157,9 +159,36 @@ def publish(run: Run, now: datetime) -> Run:
     return close(run, now)
 
 
+def set_aside(run: Run, refused: Sequence[Refused]) -> Run:
+    """Destinations refuse these rows: what is still open is prepared again without them, from the boundary of a step
+    where it has one. Of the attempts that a run has, this is none."""
+    _expect(run, Stage.LOAD, "prepared without some rows")
+    kept, after = _kept(run), _again(run)
+    return replace(
+        after,
+        stage=Stage.TEST if kept else after.stage,
+        staged=kept,
+        fingerprint=run.fingerprint if kept else "",
+        first_attempt=run.first_attempt + after.attempt - run.attempt,
+        deaths=0,
+        tries=_tried(run, Stage.TEST if kept else after.stage),
+        refused=(*run.refused, *(replace(item, round=run.rounds + 1) for item in refused)),
+        revision=run.revision + 1,
+    )
+
+
 def restage(run: Run) -> Run:
     """Back to the beginning with all that is still open. What was refused stays so until it is reloaded."""
     _expect(run, (Stage.TEST, Stage.LOAD), "restaged")
+    return _untold(_again(run))
+
+
+def _untold(run: Run) -> Run:
+    """Whatever is prepared now may hold rows that were left out before."""
+    return replace(run, refused=(), revision=run.revision + 1) if run.refused else run
+
+
+def _again(run: Run) -> Run:
     again = {item.slot.address for item in run.open}
     generations = tuple(
         standing_at(item, Standing.ACCEPTED, run.id) if item.slot.address in again else item for item in run.generations
@@ -219,6 +248,7 @@ def bisect(run: Run, error: Facts, now: datetime, halves: tuple[str, str]) -> tu
 
 
 def _half(run: Run, name: str, generations: Sequence[Generation], now: datetime) -> Run:
+    addresses = {item.slot.address for item in generations}
     return Run(
         id=name,
         pipeline=run.pipeline,
@@ -231,6 +261,8 @@ def _half(run: Run, name: str, generations: Sequence[Generation], now: datetime)
         retry_at=now,
         run_time=run.run_time,
         parent=run.id,
+        refused=tuple(item for item in run.refused if item.slot in addresses),
+        revision=run.revision,
     )
 
 
@@ -257,7 +289,7 @@ def reopen(run: Run, standing: Standing, now: datetime, *, released: bool = Fals
     stage = first_stage(again, survey=run.stage is Stage.CATALOG) if again else run.stage
     return _round(
         replace(
-            run,
+            _untold(run),
             generations=tuple(_afresh(item, released=released) if item in again else item for item in run.generations),
             stage=Stage.TEST if kept and stage is Stage.PREPARE else stage,
             staged=kept,

@@ -8,6 +8,7 @@ from datetime import datetime
 from penstock.errors import ClaimLost, UnknownName, UsageError
 from penstock.ledger import changes, judging, transitions
 from penstock.ledger.store import Pages
+from penstock.ledger.waiting import remember
 from penstock.model.events import Event
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
@@ -57,6 +58,7 @@ def turn(pages: Pages, before: Run, after: Run, now: datetime, *events: Event) -
     after = _mooted(pages, before, after)
     pages.save(after)
     pages.record([*changes.generation_changes(before, after, now), *events])
+    remember(pages, before, after, now)
     if after.state.final and not before.state.final:
         pages.record(changes.finished(after, now))
         _free(pages, after)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from penstock.model.fates import Fates
+from penstock.model.refusals import NOTHING, Aside, Refused
 from penstock.model.slots import OPEN, Generation, Slot, Standing
 
 Reached = Mapping[str, Mapping[str, int]]
@@ -81,9 +82,11 @@ class Result:
     digests: Mapping[str, str] = field(default_factory=dict)
     """A digest of the staged rows of each table that another pipeline reads."""
     retries: Mapping[str, int] = field(default_factory=dict)
-    """Rows that needed a partner: `healed` (they had none before), `waiting` (they have none yet), `parked`."""
+    """Rows that are tried again by themselves: `healed` (they waited before), `waiting` (they do now), `parked`."""
     reached: Mapping[str, int] = field(default_factory=dict)
     """Rows by table that one destination holds already, while another does not answer."""
+    aside: Aside = NOTHING
+    """Rows that a destination refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,10 @@ class Run:
     """How often each stage was attempted."""
     parent: str = ""
     """The run that was bisected into this one."""
+    refused: tuple[Refused, ...] = ()
+    """What destinations would not take: what is prepared leaves these rows out."""
+    revision: int = 0
+    """How often what was prepared has given way to other rows of the same generations."""
 
     @property
     def open(self) -> tuple[Generation, ...]:
@@ -164,6 +171,11 @@ class Run:
             for word, rows in result.retries.items():
                 totals[word] = totals.get(word, 0) + rows
         return totals
+
+    @property
+    def rounds(self) -> int:
+        """How often destinations have refused rows since it left out none."""
+        return max((item.round for item in self.refused), default=0)
 
     def result(self, slot: Slot) -> Result | None:
         return next((result for result in self.results if result.slot == slot), None)

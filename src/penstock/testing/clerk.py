@@ -11,6 +11,7 @@ from penstock.errors import StepFailed
 from penstock.ledger.port import ClaimLimits, Ledger, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.readiness import Readiness
+from penstock.model.refusals import Refused
 from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Slot, Standing
 from penstock.model.surveys import Surveyed
@@ -161,6 +162,15 @@ class Clerk:
         """An attempt fails; `retry` is the error's own word, `reached` what some destinations hold all the same."""
         policy = self.policy
         return self.ledger.failed(run.id, run.epoch, self.now, BROKEN, retry=retry, policy=policy, reached=reached)
+
+    def set_aside(self, run: Run, *lines: int) -> Run:
+        """A destination refuses lines of the run's first file."""
+        first = run.generations[0].slot
+        rows = [
+            Refused(first.address, first.base + line, "orders", "Refused by warehouse: CHECK sense of table orders")
+            for line in lines
+        ]
+        return self.ledger.set_aside(run.id, run.epoch, self.now, rows)
 
     def renew(self, run: Run) -> None:
         """A worker is still at it."""

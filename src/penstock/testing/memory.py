@@ -16,6 +16,7 @@ from penstock.model.events import Event
 from penstock.model.firings import Firing, Pulled, Timetable
 from penstock.model.messages import Message
 from penstock.model.readiness import KeyState
+from penstock.model.refusals import Waiting
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Generation, Kind, Member, Slot, Standing
 from penstock.model.strays import Stray
@@ -77,6 +78,7 @@ class _Pages(MemoryOutbox):
         self._cursors: dict[str, int] = {}
         self._messages: dict[str, Message] = {}
         self._keys: dict[Slot, KeyState] = {}
+        self._waiting: dict[Key, Waiting] = {}
         self._timetables: dict[str, Timetable] = {}
         self._firings: dict[str, Firing] = {}
         self._pulled: dict[tuple[str, str], Pulled] = {}
@@ -238,6 +240,17 @@ class _Pages(MemoryOutbox):
 
     def strays(self) -> list[Stray]:
         return [self._strays[address] for address in sorted(self._strays)]
+
+    # --- rows that wait ------------------------------------------------------------------------------------------
+
+    def waiting(self, pipeline: str) -> list[Waiting]:
+        return [item for (slot, _), item in sorted(self._waiting.items()) if slot.pipeline == pipeline]
+
+    def keep_waiting(self, item: Waiting) -> None:
+        self._put(self._waiting, (item.slot, item.number), item)
+
+    def drop_waiting(self, item: Waiting) -> None:
+        self._remove(self._waiting, (item.slot, item.number))
 
     # --- schedules -----------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from penstock.model.events import Event
 from penstock.model.firings import Fired, Firing, Pulled, Timetable
 from penstock.model.messages import Message, MessageState
 from penstock.model.readiness import KeyState, Late, Mark, Readiness
+from penstock.model.refusals import Refused, Waiting
 from penstock.model.runs import Reached, Result, Run, Staged
 from penstock.model.slots import Acceptance, Delivery, Generation, Slot
 from penstock.model.strays import Stray
@@ -189,6 +190,12 @@ class RemoteLedger(RemoteSchedules, Ledger):
     def accept(self, deliveries: Sequence[Delivery], now: datetime) -> list[Acceptance]:
         return self._ask(Ledger.accept, tuple(deliveries), now)
 
+    def retry(self, pipelines: Iterable[str], now: datetime) -> list[Acceptance]:
+        return self._ask(Ledger.retry, tuple(pipelines), now)
+
+    def waiting(self, pipeline: str) -> list[Waiting]:
+        return self._ask(Ledger.waiting, pipeline)
+
     def mark(self, marks: Sequence[Mark], now: datetime) -> list[Acceptance]:
         return self._ask(Ledger.mark, tuple(marks), now)
 
@@ -246,6 +253,9 @@ class RemoteLedger(RemoteSchedules, Ledger):
     ) -> list[Run]:
         held = {address: dict(rows) for address, rows in (reached or {}).items()}
         return self._ask(Ledger.failed, run, epoch, now, dict(error), retry=retry, policy=policy, reached=held)
+
+    def set_aside(self, run: str, epoch: int, now: datetime, refused: Sequence[Refused]) -> Run:
+        return self._ask(Ledger.set_aside, run, epoch, now, tuple(refused))
 
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
         return self._ask(Ledger.restage, run, epoch, now)

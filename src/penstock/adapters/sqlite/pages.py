@@ -14,6 +14,7 @@ from penstock.adapters.sqlite.record import SqliteRecord
 from penstock.adapters.sqlite.rows import GENERATION
 from penstock.model.events import Event
 from penstock.model.readiness import KeyState
+from penstock.model.refusals import Waiting
 from penstock.model.runs import Run
 from penstock.model.slots import Generation, Kind, Member, Slot
 from penstock.model.strays import Stray
@@ -77,19 +78,22 @@ SELECT id FROM runs INDEXED BY runs_due WHERE due IS NOT NULL AND state = 'runni
 NEW_RUN = """
 INSERT INTO runs (
     stage, state, attempt, first_attempt, epoch, deaths, worker, due, fingerprint, staged_attempt, error, finished_at,
-    tries, staged, results, id, pipeline, parent, created_at, run_time, members
+    tries, revision, staged, results, refused, id, pipeline, parent, created_at, run_time, members
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 RUN_CHANGED = """
 UPDATE runs
 SET stage = ?, state = ?, attempt = ?, first_attempt = ?, epoch = ?, deaths = ?, worker = ?, due = ?, fingerprint = ?,
-    staged_attempt = ?, error = ?, finished_at = ?, tries = ?, staged = coalesce(?, staged),
-    results = coalesce(?, results)
+    staged_attempt = ?, error = ?, finished_at = ?, tries = ?, revision = ?, staged = coalesce(?, staged),
+    results = coalesce(?, results), refused = coalesce(?, refused)
 WHERE id = ?
 """
 GENERATION_TAKEN = "UPDATE generations SET standing = ?, run = ?, hard = ?, queue = NULL WHERE slot = ? AND number = ?"
 GENERATION_STANDS = "UPDATE generations SET standing = ? WHERE slot = ? AND number = ?"
+
+KEEP_WAITING = "INSERT OR REPLACE INTO waiting (slot, number, since, aside) VALUES (?, ?, ?, ?)"
+DROP_WAITING = "DELETE FROM waiting WHERE slot = ? AND number = ?"
 
 LAST_EVENT = "SELECT coalesce(max(last), 0) FROM events"
 NEW_EVENTS = "INSERT INTO events (last, first, block) VALUES (?, ?, ?)"
@@ -284,7 +288,8 @@ class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
 
     def begin(self, run: Run) -> None:
         keys = [self._key(item) for item in run.generations]
-        bulk = rows.staged_text(run.staged), rows.results_text(run.results, run.generations)
+        results = rows.results_text(run.results, run.generations)
+        bulk = rows.staged_text(run.staged), results, rows.refused_text(run.refused)
         self._execute(NEW_RUN, (*rows.run_row(run), *bulk, *rows.run_origin(run), rows.members_text(keys)))
         self._save_generations((), run.generations, keys)
         self._begun = self.begun() + 1
@@ -295,7 +300,8 @@ class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
         # The bulk is written only when it has changed.
         staged = None if run.staged is before.staged else rows.staged_text(run.staged)
         results = None if run.results is before.results else rows.results_text(run.results, run.generations)
-        self._execute(RUN_CHANGED, (*rows.run_row(run), staged, results, run.id))
+        refused = None if run.refused is before.refused else rows.refused_text(run.refused)
+        self._execute(RUN_CHANGED, (*rows.run_row(run), staged, results, refused, run.id))
         if run.generations is not before.generations:
             self._save_generations(before.generations, run.generations, keys)
         self._open[run.id] = (run, keys)
@@ -335,6 +341,15 @@ class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
     def keep_drift(self, pipeline: str, table: str, drift: Mapping[str, str]) -> bool:
         text = rows.parts_text(dict(sorted(drift.items())))
         return self._execute(KEEP_DRIFT, (pipeline, table, text)).rowcount > 0
+
+    # --- rows that wait ------------------------------------------------------------------------------------------
+
+    def keep_waiting(self, item: Waiting) -> None:
+        values = (self._slot_id(item.slot), item.number, rows.instant(item.since), rows.aside_text(item.aside))
+        self._execute(KEEP_WAITING, values)
+
+    def drop_waiting(self, item: Waiting) -> None:
+        self._execute(DROP_WAITING, (self._slot_id(item.slot), item.number))
 
     # --- answers -------------------------------------------------------------------------------------------------
 

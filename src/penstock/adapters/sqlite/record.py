@@ -14,6 +14,7 @@ from penstock.adapters.sqlite.outbox import OutboxRecord
 from penstock.adapters.sqlite.rows import GENERATION, RUN
 from penstock.model.events import Event
 from penstock.model.readiness import KeyState
+from penstock.model.refusals import Waiting
 from penstock.model.runs import Result, Run
 from penstock.model.slots import Generation, Slot
 from penstock.model.strays import Stray
@@ -31,7 +32,7 @@ MARKS = """
 SELECT name, address, pipeline, sha256, size, version FROM marks WHERE key = ? ORDER BY name, pipeline, address
 """
 
-RUN_BY_ID = f"SELECT {RUN}, members, staged, results FROM runs AS r WHERE r.id = ?"
+RUN_BY_ID = f"SELECT {RUN}, members, staged, results, refused FROM runs AS r WHERE r.id = ?"
 
 MEMBERS = f"""
 SELECT s.pipeline, s.address, {GENERATION}
@@ -79,6 +80,12 @@ FROM heads AS h
 JOIN generations AS top ON top.slot = h.id AND top.number = h.head AND top.kind <> 'withdrawal'
 JOIN generations AS g ON g.slot = h.id AND g.number >= h.head AND g.standing = 'loaded'
 ORDER BY h.address, g.number
+"""
+
+# Rows wait in few slots, if any: those are looked at first.
+WAITING = """
+SELECT s.address, w.number, w.since, w.aside FROM waiting AS w CROSS JOIN slots AS s ON s.id = w.slot
+WHERE s.pipeline = ? ORDER BY s.address, w.number
 """
 
 FOUND = "SELECT members, results FROM runs WHERE id = ?"
@@ -145,8 +152,8 @@ class SqliteRecord(OutboxRecord, AlmanacRecord):
         row = self._execute(RUN_BY_ID, (run,)).fetchone()
         if row is None:
             return None
-        *plain, members, staged, results = row
-        return rows.run(plain, self._members(members), staged, results)
+        *plain, members, staged, results, refused = row
+        return rows.run(plain, self._members(members), staged, results, refused)
 
     def _members(self, members: str) -> tuple[Generation, ...]:
         return tuple(
@@ -184,6 +191,12 @@ class SqliteRecord(OutboxRecord, AlmanacRecord):
             if result is not None:
                 found.append((generation, rows.result(generation, result)))
         return found
+
+    def waiting(self, pipeline: str) -> list[Waiting]:
+        return [
+            Waiting(Slot(pipeline, address), number, rows.aside_of(aside), rows.moment(since))
+            for address, number, since, aside in self._execute(WAITING, (pipeline,)).fetchall()
+        ]
 
     def pending(self, pipelines: Iterable[str] | None = None) -> int:
         wanted = rows.json_list(None if pipelines is None else tuple(pipelines))

@@ -10,6 +10,7 @@ from typing import Any
 
 from penstock.model.events import Event
 from penstock.model.fates import Fates
+from penstock.model.refusals import Aside, Refused
 from penstock.model.runs import Portion, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Content, Generation, Kind, Member, Slot, Standing
 
@@ -27,7 +28,7 @@ GENERATION = (
 
 RUN = (
     "r.id, r.pipeline, r.parent, r.created_at, r.run_time, r.stage, r.state, r.attempt, r.first_attempt, r.epoch,"
-    " r.deaths, r.worker, r.due, r.fingerprint, r.staged_attempt, r.error, r.finished_at, r.tries"
+    " r.deaths, r.worker, r.due, r.fingerprint, r.staged_attempt, r.error, r.finished_at, r.tries, r.revision"
 )
 """The columns that `run` reads, in its order."""
 
@@ -158,11 +159,11 @@ def parts_of(text: str) -> dict[str, str]:
 # --- runs --------------------------------------------------------------------------------------------------------
 
 
-def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, results: str) -> Run:
+def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, results: str, refused: str) -> Run:
     """A row of `RUN`, with its generations and its bulk."""
     (
         name, pipeline, parent, created_at, run_time, stage, state, attempt, first_attempt, epoch,
-        deaths, worker, due, fingerprint, staged_attempt, error, finished_at, tries,
+        deaths, worker, due, fingerprint, staged_attempt, error, finished_at, tries, revision,
     ) = row  # fmt: skip
     running = state == RunState.RUNNING
     return Run(
@@ -188,6 +189,8 @@ def run(row: Sequence[Any], generations: tuple[Generation, ...], staged: str, re
         finished_at=_maybe_moment(finished_at),
         tries=_decode(tries),
         parent=parent or "",
+        refused=() if refused == "[]" else tuple(Refused(*item) for item in _decode(refused)),
+        revision=revision,
     )
 
 
@@ -207,12 +210,32 @@ def run_row(item: Run) -> tuple[Any, ...]:
         None if item.error is None else _encode(item.error),
         _maybe_instant(item.finished_at),
         _encode(item.tries),
+        item.revision,
     )
 
 
 def run_origin(item: Run) -> tuple[Any, ...]:
     """What never changes of a row of `runs`."""
     return (item.id, item.pipeline, item.parent or None, instant(item.created_at), _maybe_instant(item.run_time))
+
+
+def refused_text(refused: Sequence[Refused]) -> str:
+    """What destinations would not take of a run."""
+    return _encode([(item.slot, item.row, item.table, item.reason, item.mark, item.round) for item in refused])
+
+
+def aside_text(aside: Aside) -> str:
+    """Rows that wait."""
+    return _encode((aside.lines, aside.parked, aside.whole, aside.tries))
+
+
+def aside_of(text: str) -> Aside:
+    """They again."""
+    return _aside(*_decode(text))
+
+
+def _aside(lines: Sequence[int], parked: Sequence[int], whole: bool, tries: int) -> Aside:  # noqa: FBT001 - a record
+    return Aside(tuple(lines), tuple(parked), whole, tries)
 
 
 def members_text(members: Sequence[tuple[int, int]]) -> str:
@@ -256,16 +279,18 @@ def results_text(results: Sequence[Result], generations: Sequence[Generation]) -
     )
 
 
-_NOTHING_MORE: tuple[Any, ...] = ((), {}, {}, {})
+_NOTHING_MORE: tuple[Any, ...] = ((), {}, {}, {}, ((), (), False, 1))
 """What `_more` says of most results; older ledgers know less of it."""
 
 
 def _more(item: Result) -> tuple[Any, ...]:
     """What most results do not have."""
-    if not (item.portions or item.digests or item.reached or item.retries):
+    if not (item.portions or item.digests or item.reached or item.retries or item.aside):
         return ()
     portions = [(each.name, _fates_row(each.fates), each.offset, each.span) for each in item.portions]
-    return (portions, item.digests, item.reached, item.retries)
+    more = (portions, item.digests, item.reached, item.retries)
+    aside = item.aside
+    return (*more, (aside.lines, aside.parked, aside.whole, aside.tries)) if aside else more
 
 
 def _fates_row(fates: Fates) -> tuple[int, ...]:
@@ -288,7 +313,7 @@ def found_of(members: str, results: str) -> dict[tuple[int, int], Found]:
 def result(item: Generation, found: Found) -> Result:
     """What a run found out about a generation."""
     standing, fates, span, reasons, warnings, rows, checksums, error, *more = found
-    portions, digests, reached, retries = (*more, *_NOTHING_MORE[len(more) :])
+    portions, digests, reached, retries, aside = (*more, *_NOTHING_MORE[len(more) :])
     return Result(
         slot=item.slot,
         number=item.number,
@@ -304,6 +329,7 @@ def result(item: Generation, found: Found) -> Result:
         digests=digests,
         reached=reached,
         retries=retries,
+        aside=_aside(*aside),
     )
 
 

@@ -21,14 +21,16 @@ from penstock.model.fates import Fates
 from penstock.model.firings import Fired, Firing, Pulled, Timetable
 from penstock.model.messages import Message
 from penstock.model.readiness import KeyState, Late, Mark, Need, Readiness
+from penstock.model.refusals import Aside, Refused, Waiting
 from penstock.model.runs import Portion, Result, Run, Staged
 from penstock.model.slots import Acceptance, Content, Delivery, Generation, Kind, Member, Slot
 from penstock.model.strays import Stray
 from penstock.model.surveys import Surveyed
 
 RECORDS = (
-    Acceptance, ClaimLimits, Content, Delivery, Event, Fates, Fired, Firing, Generation, KeyState, Late, Mark, Member,
-    Message, Need, Portion, Pulled, Readiness, Result, RetryPolicy, Run, Slot, Staged, Stray, Surveyed, Timetable,
+    Acceptance, Aside, ClaimLimits, Content, Delivery, Event, Fates, Fired, Firing, Generation, KeyState, Late, Mark,
+    Member, Message, Need, Portion, Pulled, Readiness, Refused, Result, RetryPolicy, Run, Slot, Staged, Stray, Surveyed,
+    Timetable, Waiting,
 )  # fmt: skip
 
 GONE = (OSError, EOFError, AuthenticationError)
@@ -37,20 +39,21 @@ GONE = (OSError, EOFError, AuthenticationError)
 READS = frozenset(
     {
         "current", "history", "slots", "generations", "key", "keys", "run", "runs", "events", "messages", "live",
-        "strays", "pending", "oldest", "next_due", "timetables", "firing", "firings", "open_firings", "pulled",
+        "strays", "waiting", "pending", "oldest", "next_due", "timetables", "firing", "firings", "open_firings",
+        "pulled",
     }
 )  # fmt: skip
 WRITES = frozenset(
     {
-        "accept", "mark", "remind", "claim", "renew", "bury", "catalogued", "halfway", "prepared", "loaded",
-        "published", "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message",
+        "accept", "retry", "mark", "remind", "claim", "renew", "bury", "catalogued", "halfway", "prepared", "loaded",
+        "set_aside", "published", "failed", "restage", "release", "drop", "redrive", "noted", "note", "take_message",
         "message_sent", "message_failed", "resend", "plan", "switch", "fire", "fire_by_hand", "claim_firing", "fired",
         "firing_failed", "bury_firings", "shown", "strayed", "drifted",
     }
 )  # fmt: skip
 
 MEMORABLE = frozenset(
-    {"release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown"}
+    {"retry", "release", "drop", "redrive", "switch", "fire", "fire_by_hand", "fired", "firing_failed", "shown"}
 )
 """Writes that have nothing to be known by when they are asked for again."""
 

@@ -14,6 +14,7 @@ from penstock.testing.contracts.claims import ClaimContract
 from penstock.testing.contracts.firings import FiringContract
 from penstock.testing.contracts.outbox import OutboxContract
 from penstock.testing.contracts.readiness import ReadinessContract
+from penstock.testing.contracts.refusals import RefusalContract
 from penstock.testing.contracts.runs import RunContract
 from penstock.testing.contracts.stages import StageContract
 
@@ -25,6 +26,7 @@ class LedgerContract(
     ClaimContract,
     FiringContract,
     OutboxContract,
+    RefusalContract,
     RunContract,
     StageContract,
 ):

@@ -13,6 +13,7 @@ import pytest
 from penstock.errors import UsageError
 from penstock.ledger.port import Ledger
 from penstock.model.fates import Fates
+from penstock.model.refusals import Aside
 from penstock.model.runs import Portion, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Standing
 from penstock.testing.clerk import BROKEN, LEASE, NOW, Clerk, name_of, slot
@@ -244,7 +245,7 @@ class RunContract:
         result = Result(
             slot("leeds"), 1, Standing.PREPARED, Fates(9, 5, 2, 1, 1), 10, {"bad date": 1}, {"late": 2}, {"orders": 5},
             {"orders": 2**70}, {"code": "E205"}, (Portion("cases", Fates(9, 5, 2, 1, 1), 0, 10),), {"orders": "d1"},
-            {"healed": 1},
+            {"healed": 1}, {"orders": 3}, Aside((2,), (3,), whole=True, tries=4),
         )  # fmt: skip
         staged = Staged("orders", ("a.parquet", "b.parquet"), (("at", "TIMESTAMP"), ("total", "DECIMAL(8,2)")), 5)
         assert all(getattr(result, item.name) != item.default for item in fields(result))
