@@ -20,6 +20,7 @@ import pytest
 from tests.faults.children import Family, nursery
 from tests.faults.projects import make_cafe
 from tests.faults.test_place_kills import PLACES as OTHERS
+from tests.faults.test_refusal_kills import PLACES as REFUSALS
 from tests.faults.test_stream_kills import PLACES as STREAM
 
 from penstock.testing.exports import export
@@ -176,7 +177,7 @@ def test_every_place_is_killed_at_and_told_of():
     source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py"))
     page = (ROOT / "docs" / "explanation" / "faults.md").read_text(encoding="utf-8")
     places = set(re.findall(r'\bpoint\("([^"]+)"\)', source))
-    assert places == {*COMMON, *LAKE, *POSTGRES, "postgres.outcome_unknown", *STREAM, *OTHERS} - {ANY_MOMENT}
+    assert places == {*COMMON, *LAKE, *POSTGRES, "postgres.outcome_unknown", *STREAM, *OTHERS, *REFUSALS} - {ANY_MOMENT}
     assert places == set(re.findall(r"^\| `(\w+(?:\.\w+)?)` \|", page, re.MULTILINE))
 
 

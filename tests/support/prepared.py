@@ -34,6 +34,9 @@ class Bench:
         self.landing = FolderLanding(folder)
         self.chunk_bytes, self.threads = chunk_bytes, threads
         self.prepared: Prepared | None = None
+        self.generations: list[Generation] = []
+        self.more: dict[str, Any] = {}
+        """What else `Preparation` takes."""
 
     def prepare(self, **files: str | bytes) -> list[Result]:
         """Run files (name → content; `_` for `.`) as one run; returns their results."""
@@ -61,10 +64,11 @@ class Bench:
         return result
 
     def run(self, generations: list[Generation]) -> list[Result]:
+        self.generations = generations
         resources = Resources(self.folder / "scratch", threads=self.threads, chunk_bytes=self.chunk_bytes)
         engine = DuckEngine(self.landing, self.folder, resources, KEY)
         inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(generations))
-        self.prepared = engine.prepare(Preparation(self.plan, "r1", 1, inputs, NOW, self.hard))
+        self.prepared = engine.prepare(Preparation(self.plan, "r1", 1, inputs, NOW, self.hard, **self.more))
         return list(self.prepared.results)
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:

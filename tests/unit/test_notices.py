@@ -13,6 +13,7 @@ from penstock.errors import ChannelRefused, ChannelUnavailable, DefinitionError,
 from penstock.model.events import Event
 from penstock.model.fates import Fates
 from penstock.model.messages import Message
+from penstock.model.refusals import RETRY
 from penstock.model.runs import Result, Run, RunState
 from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.runtime.notices import (
@@ -186,6 +187,12 @@ def test_a_pipeline_says_where_the_mistake_is():
 def test_a_channel_has_a_name_that_can_be_part_of_a_secret_s(name):
     with pytest.raises(DefinitionError, match="cannot name a channel"):
         ps.notify(name)
+
+
+def test_rows_that_a_destination_took_at_last_are_counted_once():
+    run = run_of(result("leeds", Standing.LOADED, Fates(2, 2), retries={"healed": 2}), kind=Kind.PATCH)
+    retried = replace(run, generations=tuple(replace(item, cause=RETRY) for item in run.generations))
+    assert Told.of(retried) == Told(2, 0, 2)
 
 
 def test_rows_that_found_their_partner_have_healed():

@@ -18,6 +18,7 @@ from typing import Any
 
 from penstock.errors import UsageError
 from penstock.ledger.port import Record
+from penstock.model.refusals import BY
 from penstock.model.runs import Run
 from penstock.model.slots import Delivery, Generation, Kind, Slot, Standing
 
@@ -43,7 +44,7 @@ class Reject:
     member: str = ""
     """The input that it comes from, of a delivery with several."""
     retriable: bool = False
-    """It waits for a partner in another input, and comes back by itself."""
+    """It waits for a partner in another input, or for a destination to take it, and comes back by itself."""
     attempt: int = 1
     """How often this line has been tried: 1 for a delivery's own reject."""
     status: str = OPEN
@@ -97,12 +98,11 @@ def judged(rejects: Sequence[Reject], histories: Mapping[Slot, Sequence[Generati
     waiting = _waiting(rejects)
     for reject in rejects:
         slot = Slot(reject.pipeline, reject.slot)
-        if reject.retriable:
-            yield _retried(reject, histories.get(slot, ()), waiting)
+        history = histories.get(slot, ())
+        if reject.retriable and not _by_line(reject):
+            yield _retried(reject, history, waiting)
             continue
-        yield _judged(
-            reject, histories.get(slot, ()), {number: lines for (s, number), lines in again.items() if s == slot}
-        )
+        yield _judged(reject, history, {number: lines for (s, number), lines in again.items() if s == slot})
 
 
 Waiting = Mapping[tuple[str, int], set[str]]
@@ -117,6 +117,11 @@ def _waiting(rejects: Iterable[Reject]) -> Waiting:
     return found
 
 
+def _by_line(reject: Reject) -> bool:
+    """Whether it is the same line that is tried again: a destination has refused a row of the only input."""
+    return not reject.member and reject.line > 0 and any(reason.startswith(BY) for reason in reject.reasons)
+
+
 def _values(reject: Reject) -> str:
     return f"{reject.member} {reject.row}"
 
@@ -126,7 +131,9 @@ def _retried(reject: Reject, history: Sequence[Generation], waiting: Waiting) ->
     later = [item for item in history if item.number > reject.generation and item.standing is Standing.LOADED]
     if not later:
         return reject
-    newest = later[-1]
+    newest, own = later[-1], not any(item.members for item in history)
+    if own and not all(_replays(item) for item in later):
+        return replace(reject, status=SUPERSEDED)
     again = _values(reject) in waiting.get((reject.slot, newest.number), ())
     return replace(reject, status=SUPERSEDED if again or newest.kind is Kind.WITHDRAWAL else HEALED)
 
@@ -137,7 +144,7 @@ def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, s
         return reject
     later = [generation for generation in history if generation.number > reject.generation]
     root = own.heals or own.number
-    attempt = _attempt(own, history)
+    attempt = reject.attempt if reject.retriable else _attempt(own, history)
     if any(not _replays(g) for g in later) or own.standing is Standing.SUPERSEDED or (_replays(own) and _failed(own)):
         return replace(reject, status=SUPERSEDED, attempt=attempt)
     for item in later:
@@ -148,7 +155,8 @@ def _judged(reject: Reject, history: Sequence[Generation], again: Mapping[int, s
         if item.standing is Standing.LOADED:
             status = REPLAYED if reject.line in again.get(item.number, ()) else HEALED
             return replace(reject, status=status, attempt=attempt)
-    return replace(reject, status=PARKED if attempt > ATTEMPTS else OPEN, attempt=attempt)
+    parked = attempt > ATTEMPTS if not reject.retriable else reject.status == PARKED
+    return replace(reject, status=PARKED if parked else OPEN, attempt=attempt)
 
 
 def _replays(generation: Generation) -> bool:
@@ -228,6 +236,12 @@ def check_edits(edits: Iterable[Mapping[str, Any]], columns: Sequence[str], know
                 f"line {place[1]} of {place[0]!r} is not an open reject",
                 why="an edit is for a rejected row of this selection",
                 fix="penstock quarantine list shows slot and line of each",
+            )
+        if not place[1]:
+            raise UsageError(
+                f"a row of {place[0]!r} that has no line cannot be edited",
+                why="a wide step has made it of the whole delivery",
+                fix="edit the rows that it was made of in the file, and deliver it again; or replay without --fixes",
             )
         strange = [name for name in edit.get("set", {}) if name not in columns]
         if strange:

@@ -14,6 +14,7 @@ from penstock.ledger.port import Ledger, RetryPolicy
 from penstock.model.events import Event
 from penstock.model.messages import Message
 from penstock.model.reasons import worded
+from penstock.model.refusals import RETRY
 from penstock.model.rows import digest
 from penstock.model.runs import Result, Run
 from penstock.model.slots import Kind, Standing
@@ -48,8 +49,9 @@ class Told:
     @classmethod
     def of(cls, run: Run) -> Told:
         """Rows of a delivery that was not loaded have failed, all of them."""
-        healing = {item.slot.address for item in run.generations if item.kind is Kind.PATCH}
-        wholes = {item.slot.address: len(item.lines) for item in run.generations if item.replays_whole}
+        replays = [item for item in run.generations if item.cause != RETRY]  # those that come by themselves count it
+        healing = {item.slot.address for item in replays if item.kind is Kind.PATCH}
+        wholes = {item.slot.address: len(item.lines) for item in replays if item.replays_whole}
         came = [result for result in run.results if result.standing is Standing.LOADED]
         lost = sum(result.fates.read for result in run.results if result.standing in _LOST)
         patched = sum(result.fates.kept for result in came if result.slot.address in healing)

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from penstock.authoring.origins import Origin
 from penstock.compile.plan import Plan
 from penstock.model.lookups import Lookup, Page
+from penstock.model.refusals import Refused
 from penstock.model.runs import Result, Run, Staged
 from penstock.model.slots import Content, Generation, Slot
 from penstock.model.summaries import Answer, Summary
@@ -79,6 +80,8 @@ class Earlier:
     number: int
     files: tuple[Path, ...]
     changed: frozenset[str]
+    refused: bool = False
+    """Whether a destination had refused some of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,11 @@ class Preparation:
     kept: Staged | None = None
     """Where a step's boundary is behind it: what lies there. The inputs are not read again."""
     earlier: Mapping[str, Earlier] = field(default_factory=dict)
-    """By address, for slots with rows that wait for a partner."""
+    """By address, for slots with rows that wait and are known again by their values."""
+    refused: tuple[Refused, ...] = ()
+    """What a destination would not take: it is left out and set aside, with whatever follows from it."""
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """By address, how often rows of a patch have been tried by now; of anything else this is the first attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,8 @@ class Capabilities:
     """All tables of a load change together."""
     foreign_keys: bool = False
     partitions: bool = False
+    judges: bool = False
+    """It may refuse single rows for what they hold: then it is loaded before those that take all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,19 @@ from functools import partial
 from typing import Self
 
 from penstock.compile.plan import Plan
-from penstock.errors import ClaimLost, DestinationAhead, PenstockError, StorageUnavailable, unexpected
+from penstock.errors import (
+    ClaimLost,
+    DestinationAhead,
+    PenstockError,
+    RowsRefused,
+    StorageUnavailable,
+    unexpected,
+)
 from penstock.ledger.port import ClaimLimits, Ledger, Record, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
 from penstock.model.readiness import Readiness
+from penstock.model.refusals import BY, RETRY
 from penstock.model.runs import Reached, Result, Run, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
 from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
@@ -27,6 +35,9 @@ from penstock.runtime.ports import Destination, Earlier, Engine, Input, Preparat
 log = logging.getLogger("penstock")
 
 READING = "reading"
+
+ROUNDS = 5
+"""How often destinations may refuse rows of what is left without others."""
 
 Listener = Callable[[str, Run], None]
 """Told of each boundary: `prepare`, `load`, `publish`, `failed`; and, as `reading`, how far the first has come."""
@@ -173,8 +184,10 @@ class Worker:
         plan = self.equipment.plans[run.pipeline]
         inputs = tuple(Input(generation, ordinal) for ordinal, generation in enumerate(_readable(run)))
         moment, told = run.run_time or run.created_at, partial(self._read, run)
-        earlier = self._earlier(plan, inputs)
-        return Preparation(plan, run.id, run.attempt, inputs, moment, plan.hard, told, run.kept, earlier)
+        earlier, attempts = self._earlier(plan, inputs), self._attempts(inputs)
+        return Preparation(
+            plan, run.id, run.attempt, inputs, moment, plan.hard, told, run.kept, earlier, run.refused, attempts
+        )
 
     def _prepared(self, run: Run) -> Run:
         tools = self.equipment
@@ -188,11 +201,20 @@ class Worker:
         return run
 
     def _earlier(self, plan: Plan, inputs: Sequence[Input]) -> dict[str, Earlier]:
-        if not plan.matches:
-            return {}
-        tools = self.equipment
-        pairs = ((item.generation, earlier(tools.ledger, tools.zones, plan, item.generation)) for item in inputs)
-        return {generation.slot.address: found for generation, found in pairs if found is not None}
+        tools, generations = self.equipment, [item.generation for item in inputs]
+        generations = [item for item in generations if plan.members or item.cause == RETRY]
+        refused = {item.slot for item in tools.ledger.waiting(plan.pipeline)} if generations else set()
+        found = (
+            (item.slot, earlier(tools.ledger, tools.zones, item))
+            for item in generations
+            if plan.matches or item.slot in refused
+        )
+        return {slot.address: replace(told, refused=slot in refused) for slot, told in found if told is not None}
+
+    def _attempts(self, inputs: Sequence[Input]) -> dict[str, int]:
+        patches = [item.generation for item in inputs if item.generation.kind is Kind.PATCH]
+        histories = ((patch, self.equipment.ledger.history(patch.slot)) for patch in patches)
+        return {patch.slot.address: attempt(patch, history) for patch, history in histories}
 
     def _read(self, run: Run, records: int) -> None:
         """Tell the listener how far the reading has come."""
@@ -207,11 +229,25 @@ class Worker:
         if run.staged and self._stale(run):
             return tools.ledger.restage(run.id, run.epoch, tools.clock())
         results = {result.slot: result for result in run.results}
-        units = tuple(_unit(generation, results.get(generation.slot)) for generation in run.open)
-        rows = _delivered(plan, self._loads(plan, run, units))
+        units = tuple(_unit(generation, results.get(generation.slot), run.revision) for generation in run.open)
+        try:
+            rows = _delivered(plan, self._loads(plan, run, units))
+        except RowsRefused as error:
+            return self._set_aside(run, error)
         point("load.before_record")
         run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(results, units, rows))
         point("load.after_record")
+        return run
+
+    def _set_aside(self, run: Run, error: RowsRefused) -> Run:
+        """A destination refuses rows for what they hold. What is left may be refused as well, but not for ever."""
+        known = {replace(item, round=1) for item in run.refused}
+        fresh = [item for item in error.rows if item not in known]
+        if not fresh or run.rounds >= ROUNDS:
+            raise error
+        point("refused.before_record")
+        run = self.equipment.ledger.set_aside(run.id, run.epoch, self.equipment.clock(), fresh)
+        point("refused.after_record")
         return run
 
     def publish(self, run: Run) -> Run:
@@ -225,16 +261,18 @@ class Worker:
         point("publish.released")
         return run
 
-    def _loads(self, plan: Plan, run: Run, units: tuple[Unit, ...]) -> Sequence[tuple[Load, Destination]]:
+    def _loads(self, plan: Plan, run: Run, units: tuple[Unit, ...]) -> Sequence[tuple[str, Load, Destination]]:
         staged = {item.table: item for item in run.staged}
-        pairs = []
+        found = []
         for target in plan.targets:
             tables = tuple(
                 _table_load(table.spec, staged.get(table.spec.name)) for table in plan.tables if target in table.targets
             )
             load = Load(run.pipeline, f"{run.id}/{run.attempt}", units, tables)
-            pairs.append((load, self.equipment.destinations[f"{target.kind}:{target.name}"]))
-        return pairs
+            found.append(
+                (target.name or target.kind, load, self.equipment.destinations[f"{target.kind}:{target.name}"])
+            )
+        return sorted(found, key=lambda each: not each[2].capabilities.judges)
 
 
 STAGES = {
@@ -250,14 +288,26 @@ def _readable(run: Run) -> list[Generation]:
     return [generation for generation in run.open if generation.kind is not Kind.WITHDRAWAL]
 
 
-def earlier(record: Record, zones: Zones, plan: Plan, generation: Generation) -> Earlier | None:
-    """What waits for a partner since the generation before. Whoever reloads a slot begins anew."""
+def _continues(generation: Generation) -> bool:
+    """Whether what waited before goes on waiting: where a person reloads a slot, it begins anew."""
+    return generation.kind is Kind.DELIVERY or (generation.kind is Kind.RELOAD and generation.cause == RETRY)
+
+
+def attempt(patch: Generation, history: Sequence[Generation]) -> int:
+    """How often the rows of a patch have been tried, this time included."""
+    lines = set(patch.lines)
+    before = (item for item in history if item.heals == patch.heals and item.number < patch.number)
+    return 2 + sum(item.kind is Kind.PATCH and not lines.isdisjoint(item.lines) for item in before)
+
+
+def earlier(record: Record, zones: Zones, generation: Generation) -> Earlier | None:
+    """What waits since the generation before."""
     before = [
         item
         for item in record.history(generation.slot)
         if item.number < generation.number and item.standing is Standing.LOADED
     ]
-    if not plan.matches or generation.kind is not Kind.DELIVERY or not before or before[-1].kind is Kind.WITHDRAWAL:
+    if not _continues(generation) or not before or before[-1].kind is Kind.WITHDRAWAL:
         return None
     run = record.run(before[-1].run)
     if run is None:
@@ -266,7 +316,7 @@ def earlier(record: Record, zones: Zones, plan: Plan, generation: Generation) ->
     return Earlier(before[-1].number, tuple(zones.rejects(run)), frozenset(identity[0] for identity in then ^ now))
 
 
-def _unit(generation: Generation, result: Result | None) -> Unit:
+def _unit(generation: Generation, result: Result | None, revision: int) -> Unit:
     return Unit(
         generation.slot,
         generation.number,
@@ -277,6 +327,7 @@ def _unit(generation: Generation, result: Result | None) -> Unit:
         generation.lines,
         result.rows if result else {},
         generation.identity,
+        revision,
     )
 
 
@@ -294,20 +345,24 @@ class _Halfway(Exception):
         self.error, self.rows = error, rows
 
 
-def _delivered(plan: Plan, loads: Sequence[tuple[Load, Destination]]) -> dict[str, dict[str, int]]:
+def _delivered(plan: Plan, loads: Sequence[tuple[str, Load, Destination]]) -> dict[str, dict[str, int]]:
     """Rows by address and table, once all destinations hold them. One that does not answer keeps none from the next.
 
-    Raises the first error, as `_Halfway` where rows have been loaded all the same.
+    Raises the first error, as `_Halfway` where rows have been loaded all the same; but before any other the refusal of
+    rows, with the destination's name: what is loaded already gives way to what is prepared again.
     """
     rows: dict[str, dict[str, int]] = {}
     failed: PenstockError | None = None
-    for load, destination in loads:
+    for name, load, destination in loads:
         try:
             point("load.before")
             loaded = destination.load(load)
             point("load.after")
             _refuse_overtaken(loaded, plan, destination)
             _note(rows, loaded)
+        except RowsRefused as error:
+            error.rows = tuple(replace(item, reason=f"{BY}{name}: {item.reason}") for item in error.rows)
+            raise
         except PenstockError as error:
             failed = failed or error
             if not error.retry:

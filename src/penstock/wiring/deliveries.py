@@ -113,8 +113,10 @@ class Deliveries(Gathering):
         hard: bool | None = None,
         listener: Listener = ignore,
     ) -> list[Outcome]:
-        """Accept objects and work until each of them has come to rest."""
-        return self.settle(self.accept(pipeline, addresses, reload=reload, hard=hard), listener)
+        """Accept objects and work until each of them has come to rest, and so have rows that a destination refused
+        before: they come along."""
+        accepted = self.accept(pipeline, addresses, reload=reload, hard=hard)
+        return self.settle([*accepted, *self.ledger.retry([pipeline], self.clock())], listener)
 
     def settle(self, acceptances: Sequence[Acceptance], listener: Listener = ignore) -> list[Outcome]:
         """Work until the accepted generations are final, in this process or in whichever has claimed them."""
@@ -157,8 +159,8 @@ class Deliveries(Gathering):
         return [Outcome(Acceptance(item, fresh=True), item, run) for item in run.generations]
 
     def work_until_idle(self, listener: Listener = ignore, pipeline: str = "") -> list[Run]:
-        """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Whatever killed processes
-        have left behind goes."""
+        """Rescan, then work until nothing is left to claim now, of one pipeline or of all. Rows that a destination
+        refused before come along; whatever killed processes have left behind goes."""
         self.bury_dead_workers()
         equipment = self.equipment
         if pipeline:
@@ -167,6 +169,7 @@ class Deliveries(Gathering):
         runs = []
         with self.telling():
             self.intake.rescan(self.fingerprints)
+            self.ledger.retry([pipeline] if pipeline else list(self.pipelines), self.clock())
             with self._crew(equipment, listener) as (worker, mate):
                 while True:
                     idle = mate.idle  # asked first: what the mate ends after that may have made something else ready

@@ -14,6 +14,7 @@ from penstock.adapters.duckdb.halfway import Keeper, KeptFeed
 from penstock.adapters.duckdb.lane import Lane, safe_side_by_side, side_by_side
 from penstock.adapters.duckdb.parts import Part
 from penstock.adapters.duckdb.quarantine import Quarantine
+from penstock.adapters.duckdb.refusals import Refusals
 from penstock.adapters.duckdb.session import Key, Resources, Session
 from penstock.adapters.duckdb.staging import PACKED, PLAIN, Staging
 from penstock.adapters.duckdb.tally import Tally
@@ -94,7 +95,7 @@ class Preparing:
         """`session` and `files` (numbers of files) are those of others who write to the same attempt's folders."""
         self.work, self.plan, self.key, self.resources = work, work.plan, engine.key, resources
         self.place = engine.zones, Path(work.plan.pipeline) / work.run / str(work.attempt)
-        self.late = rejects_late(work.plan)
+        self.late = rejects_late(work.plan) or bool(work.refused or work.earlier)
         self.lanes = 1 if self.late or not safe_side_by_side(work.plan) else resources.lanes
         self.feed = Feed(engine.landing, work.plan, resources, self.lanes, engine.limits)
         if work.kept is not None:
@@ -105,6 +106,7 @@ class Preparing:
         self.files = itertools.count() if files is None else files
         self.lane = self._lane(resources, session)
         self.session, self.relations, self.staging = self.lane.session, self.lane.relations, self.lane.staging
+        self.refusals = self.lane.refusals = Refusals(self.session, work)
 
     def _lane(self, resources: Resources, session: Session | None = None) -> Lane:
         """A session, by default of its own, whose files are numbered with those of the others."""
@@ -133,6 +135,8 @@ class Preparing:
         self.lane.quarantine.begin()
         for batch in self.feed.batches(list(self.tallies.values())):
             self._batch(batch)
+        for tally in self.tallies.values():
+            self.refusals.close(tally)
         point("prepare.before_durable")
         self.lane.quarantine.finish()
         staged = self.staging.finish([table.spec.name for table in self.plan.tables])
@@ -185,7 +189,7 @@ class Preparing:
         self.relations.source(late=False)
         if self.late:
             self.lane.steps()
-            find_late(self.session, self.plan, self._chunk_sources(""), tallies)
+            self._find(self._chunk_sources(""), tallies)
             self.relations.start()
             self.relations.reject(rejected)
             self.relations.source(late=True)
@@ -200,9 +204,10 @@ class Preparing:
     def _long(self, batch: Batch, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """A delivery in parts. Rows that only the whole can reject are found first, in a pass of their own."""
         if self.late:
-            seen = Spill(self.session, late_relations(self.plan), self.resources.scratch / "seen")
+            relations = late_relations(self.plan) | self.refusals.relations(self.plan)
+            seen = Spill(self.session, relations, self.resources.scratch / "seen")
             self.look(parts, tallies, seen)
-            find_late(self.session, self.plan, seen.sources(), tallies)
+            self._find(seen.sources(), tallies)
             seen.clear()
             parts = self.feed.parts(batch)
         start = self.staging.mark()
@@ -213,6 +218,13 @@ class Preparing:
         Wide(self.lane).run(list(tallies.values()), good.sources())
         good.clear()
         self.session.run("DELETE FROM main._late")
+
+    def _find(self, sources: dict[str, str], tallies: dict[int, Tally]) -> None:
+        """Fill `main._late`."""
+        find_late(self.session, self.plan, sources, tallies)
+        for tally in tallies.values():
+            if self.refusals.of(tally):
+                self.refusals.find(tally, self.plan, sources)
 
     def look(self, parts: Iterator[Part], tallies: dict[int, Tally], seen: Shelf, *, rejected: bool = False) -> None:
         """A first pass over deliveries, which keeps relations as they are before anything late is rejected, and with

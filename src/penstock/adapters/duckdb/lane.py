@@ -15,6 +15,7 @@ from pathlib import Path
 
 from penstock.adapters.duckdb.parts import Part, RejectedRow
 from penstock.adapters.duckdb.quarantine import Quarantine
+from penstock.adapters.duckdb.refusals import Refusals
 from penstock.adapters.duckdb.relations import Relations
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.staging import Staging
@@ -42,6 +43,8 @@ class Lane:
     ) -> None:
         self.session, self.plan, self.scratch = session, plan, scratch
         self.relations, self.staging, self.quarantine, self.good = Relations(session, plan), staging, quarantine, good
+        self.refusals: Refusals | None = None
+        """What is left out of the tables of wide steps."""
 
     def take(self, number: int, part: Part, tallies: dict[int, Tally], *, late: bool) -> None:
         """A part of a long delivery, all the way; `number` is its place among the parts."""
@@ -159,7 +162,10 @@ class Lane:
         """One delivery's rows, straight into a file."""
         name = table.spec.name
         sequence = f", {tally.generation.sequence}::BIGINT AS {SEQUENCE}" if table.spec.shared else ""
+        since = self.staging.mark()
         rows = self.staging.add(name, f"SELECT * EXCLUDE ({SLOT}){sequence} FROM ({self._rows_of(table)})")
+        if self.refusals and not table.chunked:
+            rows -= self.refusals.leave_out(table, tally, self.staging, self.quarantine, since)
         tally.rows[name] += rows
         if rows and not table.spec.shared:
             path = quote_literal(self.staging.parts(name)[-1])

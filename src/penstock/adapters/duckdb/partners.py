@@ -1,31 +1,19 @@
 """Rows that need a partner in another input: who has none, who has waited how often, who waits no more.
 
-Works on what the first pass over the inputs has kept. What earlier generations set aside is known by the input and the
-protected values of the row: lines may have moved.
+Works on what the first pass over the inputs has kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from penstock.adapters.duckdb.relations import values_of
 from penstock.adapters.duckdb.session import Session
+from penstock.adapters.duckdb.waits import HEALED, PARKED, WAITING, unharmed, with_values
 from penstock.authoring.matching import Matched
 from penstock.compile.plan import Plan
 from penstock.compile.sql import quote_identifier, quote_literal
 from penstock.model.rows import ROW, SLOT
 from penstock.runtime.ports import Earlier
-
-HEALED, WAITING, PARKED = "healed", "waiting", "parked"
-
-TABLES = (
-    # Rows that other checks have rejected.
-    f"CREATE TABLE IF NOT EXISTS main._out ({ROW} BIGINT)",
-    # What waited before this generation.
-    "CREATE TABLE IF NOT EXISTS main._earlier (key INTEGER, member VARCHAR, row VARCHAR, reason VARCHAR, tries INT)",
-    # What waits now, with the number of attempts so far.
-    f"CREATE TABLE IF NOT EXISTS main._tries ({ROW} BIGINT, tries INTEGER, parked BOOLEAN)",
-)
 
 
 class Partners:
@@ -38,29 +26,21 @@ class Partners:
         The ordinals of one generation's inputs differ by multiples of `keys`."""
         self.session, self.plan, self.sources, self._plans, self._keys = session, plan, sources, plans, keys
 
-    @staticmethod
-    def begin(session: Session) -> None:
-        """Tables of one group, empty."""
-        for statement in TABLES:
-            session.run(statement)
-        for name in ("_out", "_earlier", "_tries"):
-            session.run(f"DELETE FROM main.{name}")
-
     def judge(self, earlier: Mapping[int, tuple[str, Earlier]]) -> None:
         """Put the rows without a partner among the late ones. `earlier` is, by ordinal of the generation, its slot's
-        address and what it has set aside before."""
-        self._remember(earlier)
+        address and what it has set aside before (see `waits.remember`)."""
         for match in self.plan.matches if any(found.files for _, found in earlier.values()) else ():
             self._park(match)
         for match in self.plan.matches:
             self._reject(match)
             self._count(match, earlier)
 
-    def retries(self, member: str) -> dict[int, dict[str, int]]:
-        """What became of the waiting of an input's rows, by ordinal of the generation."""
+    def retries(self, member: str, *, refused: bool) -> dict[int, dict[str, int]]:
+        """What became of the waiting of an input's rows, by ordinal of the generation; `refused`: rows may wait for
+        something else than a partner."""
         own = [match for match in self.plan.matches if self.plan.origins[match.relation] == member]
         found: dict[int, dict[str, int]] = {}
-        if not own:
+        if not own and not refused:
             return found
         for key, parked, count in self.session.rows(
             f"SELECT {self._key('s')}, t.parked, count(*) FROM main._tries t "
@@ -69,21 +49,10 @@ class Partners:
             found.setdefault(key, {})[PARKED if parked else WAITING] = count
         for key, count in self.session.rows(
             f"SELECT {self._key('s')}, count(*) FROM {self._with_values(member)} s SEMI JOIN main._earlier e "
-            f"ON {self._before('s')} AND e.member = {quote_literal(member)} WHERE {self._unharmed('s')} GROUP BY 1"
+            f"ON {self._before('s')} AND e.member = {quote_literal(member)} WHERE {unharmed('s')} GROUP BY 1"
         ):
             found.setdefault(key, {})[HEALED] = count
         return found
-
-    def _remember(self, earlier: Mapping[int, tuple[str, Earlier]]) -> None:
-        for key, (address, found) in earlier.items():
-            if not found.files:
-                continue
-            files = ", ".join(quote_literal(str(path)) for path in found.files)
-            self.session.run(
-                f"INSERT INTO main._earlier SELECT {key}, member, row, reasons[1], max(tries) "
-                f"FROM read_parquet([{files}]) WHERE retriable AND slot = {quote_literal(address)} "
-                f"AND generation = {found.number} GROUP BY ALL"
-            )
 
     def _park(self, match: Matched) -> None:
         """Rows that were tried as often as they may be, whether or not they would have a partner now."""
@@ -92,7 +61,7 @@ class Partners:
             f"SELECT DISTINCT s.{SLOT}, s.{ROW}, {quote_literal(match.text)}, e.tries "
             f"FROM {self._with_values(source)} s JOIN main._earlier e ON {self._before('s')} "
             f"AND e.member = {quote_literal(source)} AND e.reason = {quote_literal(match.text)} "
-            f"WHERE e.tries >= {match.attempts} AND {self._unharmed('s')}"
+            f"WHERE e.tries >= {match.attempts} AND {unharmed('s')}"
         )
         self.session.run(f"CREATE OR REPLACE TEMP TABLE _parking AS {found}")
         self.session.run("INSERT INTO main._late SELECT * EXCLUDE (tries) FROM _parking")
@@ -100,11 +69,11 @@ class Partners:
 
     def _reject(self, match: Matched) -> None:
         same = " AND ".join(f"r.{quote_identifier(own)} = h.{quote_identifier(other)}" for own, other in match.columns)
-        there = f"(SELECT * FROM {self.sources[match.other]} x WHERE {self._unharmed('x')})"
+        there = f"(SELECT * FROM {self.sources[match.other]} x WHERE {unharmed('x')})"
         self.session.run(
             f"INSERT INTO main._late SELECT DISTINCT r.{SLOT}, r.{ROW}, {quote_literal(match.text)} "
             f"FROM {self.sources[match.relation]} r ANTI JOIN {there} h ON {self._key('r')} = {self._key('h')} "
-            f"AND {same} WHERE {self._unharmed('r')}",
+            f"AND {same} WHERE {unharmed('r')}",
             where=match.text,
         )
 
@@ -130,10 +99,4 @@ class Partners:
         return f"{alias}._values = e.row AND {self._key(alias)} = e.key"
 
     def _with_values(self, source: str) -> str:
-        return f"(SELECT *, {values_of(self._plans[source])} AS _values FROM {self.sources[source]})"
-
-    @staticmethod
-    def _unharmed(alias: str) -> str:
-        """The row was not rejected before."""
-        row = f"{alias}.{ROW}"
-        return f"{row} NOT IN (SELECT {ROW} FROM main._late) AND {row} NOT IN (SELECT {ROW} FROM main._out)"
+        return with_values(self._plans[source], self.sources)

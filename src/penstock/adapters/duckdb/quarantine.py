@@ -9,7 +9,8 @@ from pathlib import Path
 from penstock.adapters.duckdb.relations import kept_values
 from penstock.adapters.duckdb.session import Session
 from penstock.adapters.duckdb.staging import persist
-from penstock.authoring.pipeline import SOURCE
+from penstock.adapters.duckdb.tally import Tally
+from penstock.adapters.duckdb.waits import named
 from penstock.compile.sql import quote_literal
 from penstock.errors import StorageUnavailable
 from penstock.model.faults import point
@@ -34,16 +35,29 @@ class Quarantine:
 
     def add(self) -> None:
         """Write what `chunk._rejected` holds, one line for each source row."""
-        if not self.session.number("SELECT count(*) FROM chunk._rejected"):
-            return
+        if self.session.number("SELECT count(*) FROM chunk._rejected"):
+            self._write(self._rows())
+
+    def _write(self, rows: str) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageUnavailable("the quarantine zone cannot be written", why=error.strerror or "") from error
         path = self.folder / f"part-{next(self._numbers):05d}.parquet"
         self.files.append((self.place, path))
-        self.session.run(f"COPY ({self._rows()}) TO {quote_literal(str(path))} (FORMAT parquet)")
+        self.session.run(f"COPY ({rows}) TO {quote_literal(str(path))} (FORMAT parquet)")
         point("prepare.set_aside")
+
+    def add_wide(self, tally: Tally, rows: str) -> None:
+        """Write rows of a wide step: a query of `row` (its values as JSON), `reason`, `tries` and `parked`. They have
+        no line."""
+        generation = tally.generation
+        place = f"{quote_literal(generation.slot.address)} AS slot, {generation.number}::INTEGER AS generation"
+        self._write(
+            f"SELECT {self._head()}, {place}, '' AS member, 0::BIGINT AS line, [reason] AS reasons, "
+            "NULL::VARCHAR AS shape, NULL::BIGINT AS byte_start, NULL::BIGINT AS byte_end, row, true AS retriable, "
+            f"tries::INTEGER AS tries, parked FROM ({rows})"
+        )
 
     def mark(self) -> int:
         return len(self.files)
@@ -64,10 +78,12 @@ class Quarantine:
             for folder in (self.folder, *list(self.folder.parents)[:3]):
                 persist(folder)
 
-    @property
-    def _member(self) -> str:
-        """The name of the input, where there are several."""
-        return "" if self.work.plan.relation == SOURCE else self.work.plan.relation
+    def _head(self) -> str:
+        work = self.work
+        return (
+            f"{quote_literal(work.plan.pipeline)} AS pipeline, {quote_literal(work.run)} AS run, "
+            f"{work.attempt} AS attempt"
+        )
 
     def _rows(self) -> str:
         later = self.session.number(
@@ -78,15 +94,14 @@ class Quarantine:
             joined = f"LEFT JOIN (FROM chunk._source SEMI JOIN chunk._rejected USING ({ROW})) s ON s.{ROW} = r.{ROW}"
             row = f"coalesce(r.kept, {kept_values(self.work.plan, 's.')})"
         waits, tries = "false AS retriable, 1 AS tries, false AS parked", ""
-        if self.work.plan.matches:
+        if self.work.plan.matches or self.work.refused or self.work.earlier:
             waits = (
                 "w.tries IS NOT NULL AS retriable, coalesce(w.tries, 1) AS tries, coalesce(w.parked, false) AS parked"
             )
             tries = f" LEFT JOIN main._tries w ON r.{ROW} = w.{ROW}"
         return f"""
-            SELECT {quote_literal(self.work.plan.pipeline)} AS pipeline, {quote_literal(self.work.run)} AS run,
-                   {self.work.attempt} AS attempt, o.address AS slot, o.number AS generation,
-                   {quote_literal(self._member)} AS member, r.{ROW} - o.base AS line, r.reasons, r.shape,
+            SELECT {self._head()}, o.address AS slot, o.number AS generation,
+                   {quote_literal(named(self.work.plan))} AS member, r.{ROW} - o.base AS line, r.reasons, r.shape,
                    r.byte_start, r.byte_end, {row} AS row, {waits}
             FROM (SELECT {SLOT}, {ROW}, list_sort(list_distinct(flatten(list(reasons)))) AS reasons,
                          any_value(shape) AS shape, any_value(byte_start) AS byte_start,

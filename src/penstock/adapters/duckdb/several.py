@@ -11,9 +11,10 @@ long delivery is alone from the beginning.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from penstock.adapters.duckdb import waits
 from penstock.adapters.duckdb.engine import DuckEngine, Preparing
 from penstock.adapters.duckdb.feeding import SMALL
 from penstock.adapters.duckdb.partners import Partners
@@ -28,10 +29,11 @@ from penstock.model.faults import point
 from penstock.model.rows import SLOT
 from penstock.model.runs import Portion, Result
 from penstock.model.slots import Member, Standing
-from penstock.runtime.ports import Preparation, Prepared
+from penstock.runtime.ports import Earlier, Preparation, Prepared
 
 TOGETHER = 100
 """So many deliveries share what planning costs; more would gain nothing."""
+_LONG = SMALL * 16
 _ROW_BYTES = 200
 """What a row of a table is taken to weigh."""
 
@@ -56,7 +58,7 @@ class Several:
         self.whole.staging.begin()
         self.whole.lane.quarantine.begin()
         results: dict[int, Result] = {}
-        for group in groups(list(self.tallies.values()), self.work.plan):
+        for group in groups(list(self.tallies.values()), self.work.plan, self.whole.refusals.of):
             results |= self._worked(group)
         point("prepare.before_durable")
         for quarantine in self._quarantines:
@@ -81,6 +83,8 @@ class Several:
             group[0].end(Standing.REFUSED, error)
         apart = apart or (len(group) > 1 and not all(tally.good for tally in group))
         self._settle(group, shares, mark, apart=apart)
+        for tally in group if not apart else ():
+            self.whole.refusals.close(tally)
         if not apart:
             return {tally.ordinal: _result(tally, [share.of(tally) for share in shares]) for tally in group}
         self._read, again, half = read, [tally.blank() for tally in group], len(group) // 2
@@ -99,12 +103,13 @@ class Several:
         self.session.run(f"DELETE FROM main._slots WHERE ordinal >= {len(self.tallies)}")
 
     def _through(self, group: list[Tally], shares: list[Share]) -> None:
-        plan = self.work.plan
-        if plan.matches:
-            Partners.begin(self.session)
+        plan, waiting = self.work.plan, self._waiting(group)
+        if waiting:
+            waits.begin(self.session)
+            waits.remember(self.session, self._earlier(group))
         for member in plan.members:
             shares.append(self._share(group, member))  # noqa: PERF401 - those before one that fails are settled
-        late = bool(plan.matches) or any(rejects_late(share.preparing.plan) for share in shares)
+        late = waiting or any(rejects_late(share.preparing.plan) for share in shares)
         if late:
             self._look(group, shares)
             self._match(group, shares)
@@ -123,37 +128,50 @@ class Several:
                 return
         Wide(self.whole.lane).run(group, _together(shares))
 
+    def _waiting(self, group: list[Tally]) -> bool:
+        """Whether rows may wait for anything. What a destination has refused of a delivery leaves it alone."""
+        return bool(self.work.plan.matches) or self.whole.refusals.of(group[0])
+
+    def _earlier(self, group: list[Tally]) -> dict[int, tuple[str, Earlier]]:
+        """By ordinal, with the slot's address: what deliveries have set aside before."""
+        addresses = {tally.generation.slot.address: tally.ordinal for tally in group}
+        return {addresses[name]: (name, found) for name, found in self.work.earlier.items() if name in addresses}
+
     def _look(self, group: list[Tally], shares: list[Share]) -> None:
         """Find the rows that only whole inputs can reject, in a pass of their own."""
-        offsets, matching = dict.fromkeys((tally.ordinal for tally in group), 0), bool(self.work.plan.matches)
+        offsets, waiting = dict.fromkeys((tally.ordinal for tally in group), 0), self._waiting(group)
+        refusals = self.whole.refusals
         for share in shares:
             share.place(offsets)
             preparing = share.preparing
             relations = late_relations(preparing.plan) | preparing.plan.sought
-            if matching:
-                relations |= {preparing.plan.relation}
+            if waiting:
+                relations |= {preparing.plan.relation} | refusals.relations(preparing.plan)
             with share.concerning():
                 share.seen = share.shelf("seen", relations)
-                preparing.look(share.counted(), share.tallies, share.seen, rejected=matching)
+                preparing.look(share.counted(), share.tallies, share.seen, rejected=waiting)
                 if rejects_late(preparing.plan):
                     find_late(self.session, preparing.plan, share.seen.sources(), share.tallies)
+                if refusals.of(group[0]):
+                    mine = share.of(group[0])
+                    last = share.lines.get(mine.ordinal, 0)
+                    refusals.find(mine, preparing.plan, share.seen.sources(), key=group[0].ordinal, last=last)
             for tally in group:
                 offsets[tally.ordinal] += share.lines.get(share.first + tally.ordinal, 0) + 1
 
     def _match(self, group: list[Tally], shares: list[Share]) -> None:
         """Find the rows that have no partner in another input of their delivery."""
         plan = self.work.plan
-        if not plan.matches:
+        if not self._waiting(group):
             return
         sources = {name: origin for share in shares if share.seen for name, origin in share.seen.sources().items()}
         plans = {share.preparing.plan.relation: share.preparing.plan for share in shares}
         partners = Partners(self.session, plan, sources, plans, keys=len(self.tallies))
-        addresses = {tally.generation.slot.address: tally.ordinal for tally in group}
-        earlier = {addresses[name]: (name, found) for name, found in self.work.earlier.items() if name in addresses}
-        partners.judge(earlier)
+        partners.judge(self._earlier(group))
+        refused = self.whole.refusals.of(group[0])
         tallies = {tally.ordinal: tally for tally in group}
         for member in plans:
-            for ordinal, counts in partners.retries(member).items():
+            for ordinal, counts in partners.retries(member, refused=refused).items():
                 tallies[ordinal].retries.update(counts)
 
     def _carry(self, share: Share) -> None:
@@ -191,12 +209,14 @@ class Several:
         self.work.progress(self._read + read)
 
 
-def groups(tallies: Sequence[Tally], plan: Plan) -> Iterator[list[Tally]]:
-    """Deliveries that are worked on together, in order: many small ones, or a long one alone."""
+def groups(
+    tallies: Sequence[Tally], plan: Plan, alone: Callable[[Tally], bool] = lambda _: False
+) -> Iterator[list[Tally]]:
+    """Deliveries that are worked on together, in order: many small ones, or a long one alone, or one that must be."""
     group: list[Tally] = []
     room = 0
     for tally in tallies:
-        size = weight(tally, plan)
+        size = _LONG if alone(tally) else weight(tally, plan)
         if group and (len(group) == TOGETHER or size > room):
             yield group
             group = []
@@ -212,7 +232,7 @@ def weight(tally: Tally, plan: Plan) -> int:
     whole = {item.relation for item in plan.members if item.source.reads_table or item.source.format != "parquet"}
     sizes = [_bytes(member) for member in tally.generation.members]
     if any(size > SMALL for size in sizes) or any(member.name not in whole for member in tally.generation.members):
-        return SMALL * 16
+        return _LONG
     return sum(sizes)
 
 

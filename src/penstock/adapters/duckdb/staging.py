@@ -69,6 +69,10 @@ class Staging:
         """A table's files, or those that were written after a mark."""
         return [str(part.path) for part in self.tables.get(table, ()) if part.number >= since]
 
+    def columns(self, table: str) -> list[str]:
+        """The names of the columns of a table's newest file."""
+        return [name for name, _ in self.tables[table][-1].columns]
+
     def absorb(self, others: Sequence[Staging]) -> None:
         """Take over what others have written to the same folder, in the order of the parts that it came from."""
         for table in {table: None for other in others for table in other.tables}:

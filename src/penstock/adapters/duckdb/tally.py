@@ -10,6 +10,7 @@ from penstock.authoring.sources import ColumnType
 from penstock.compile.drift import drift
 from penstock.errors import PenstockError, RowsUnaccounted
 from penstock.model.fates import Fates
+from penstock.model.refusals import NOTHING, Aside
 from penstock.model.runs import Result
 from penstock.model.slots import Content, Generation, Kind, Member, Standing
 
@@ -35,6 +36,7 @@ class Tally:
     checksums: Counter[str] = field(default_factory=Counter)
     digests: Counter[str] = field(default_factory=Counter)
     retries: Counter[str] = field(default_factory=Counter)
+    aside: Aside = NOTHING
     standing: Standing = Standing.PREPARED
     error: PenstockError | None = None
     member: Member | None = None
@@ -117,7 +119,8 @@ class Tally:
             dict(self.checksums) if self.good else {},
             self.error.facts() if self.error else None,
             digests={name: f"{digest:x}" for name, digest in self.digests.items()} if self.good else {},
-            retries=dict(self.retries),
+            retries={word: rows for word, rows in self.retries.items() if rows},
+            aside=self.aside if self.good else NOTHING,
         )
 
     def fates(self) -> Fates:

@@ -6,7 +6,7 @@ said once: the relations are views that ask a variable whose rows they show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from penstock.adapters.duckdb.functions import call_step
 from penstock.adapters.duckdb.lane import Lane
@@ -46,11 +46,17 @@ class Wide:
         already are passed over."""
         if not self._steps:
             return
-        good = [tally for tally in tallies if tally.good]
-        for together in (good,) if gathers(self.plan) else ([tally] for tally in good):
+        for together in self._groups([tally for tally in tallies if tally.good]):
             if together:
                 self._make(together, sources)
                 self._judge({tally.ordinal: tally for tally in together})
+
+    def _groups(self, good: list[Tally]) -> Iterator[list[Tally]]:
+        """Those whose rows stand in one table; what a destination has refused of a delivery leaves it alone."""
+        refused = self.lane.refusals
+        alone = [tally for tally in good if not gathers(self.plan) or (refused and refused.of(tally))]
+        yield [tally for tally in good if all(tally is not each for each in alone)]
+        yield from ([tally] for tally in alone)
 
     def _make(self, tallies: Sequence[Tally], sources: Mapping[str, str]) -> None:
         self.session.run("SET search_path = 'slot'")

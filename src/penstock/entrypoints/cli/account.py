@@ -146,8 +146,8 @@ def summary(runs: Sequence[Run], seconds: float, out: Output) -> Iterator[str]:
         yield "nothing was loaded"
     retries = _total(run.retries for run in runs)
     if retries:
-        yield "rows without a partner: " + ", ".join(f"{rows:,} {word}" for word, rows in retries.items())
-    aside = [run for run in runs if run.fates.quarantined]
+        yield f"retriable rows: {counted(retries)}"
+    aside = [run for run in runs if run.fates.quarantined or run.retries.keys() - {"healed"}]
     if aside:
         yield f"look at the rows that were set aside: penstock quarantine {_shown(aside)}"
     for state, advice in (
@@ -166,6 +166,11 @@ def _shown(runs: Sequence[Run]) -> str:
         return f"show {runs[0].id}"
     pipelines = {run.pipeline for run in runs}
     return f"show {pipelines.pop()}" if len(pipelines) == 1 else "list"
+
+
+def counted(rows: Mapping[str, int]) -> str:
+    """`12 healed, 85 waiting`."""
+    return ", ".join(f"{number:,} {word}" for word, number in rows.items())
 
 
 def failures(runs: Sequence[Run]) -> list[PenstockError]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 ACTIONS = ("list", "show", "export")
 SHOWN_ROWS = 50
 NOTHING_WAITS = "no row waits in quarantine"
+NO_LINE = "–"
 
 
 def arguments_quarantine(parser: ArgumentParser) -> None:
@@ -118,8 +119,8 @@ def _replayed(
         yield from project.replay(chosen, edits, hear)
 
 
-def grouped(rejects: Iterable[Reject]) -> list[tuple[str, str, str, int, int]]:
-    """Address, reason, status, rows and first line, the most frequent first."""
+def grouped(rejects: Iterable[Reject]) -> list[tuple[str, str, str, int, int | str]]:
+    """Address, reason, status, rows and first line, the most frequent first; rows of wide steps have no line."""
     counts: Counter[tuple[str, str, str]] = Counter()
     first: dict[tuple[str, str, str], int] = {}
     for reject in rejects:
@@ -127,7 +128,7 @@ def grouped(rejects: Iterable[Reject]) -> list[tuple[str, str, str, int, int]]:
             group = (reject.slot, worded(reason), reject.status)
             counts[group] += 1
             first.setdefault(group, reject.line)
-    return [(*group, rows, first[group]) for group, rows in counts.most_common()]
+    return [(*group, rows, first[group] or NO_LINE) for group, rows in counts.most_common()]
 
 
 def _selection(project: Project, options: Namespace, about: str | None, status: tuple[str, ...]) -> Selection:
@@ -184,7 +185,8 @@ def _show(rejects: Iterator[tuple[Reject, str | None]], limit: int, out: Output)
     for reject, text in islice(rejects, limit or None):
         shown += 1
         state = "" if reject.status == OPEN else f"  ({reject.status})"
-        out.say(f"{out.paint('bold', f'{reject.slot}:{reject.line}')}  run {reject.run}{state}")
+        place = f"{reject.slot}:{reject.line or NO_LINE}"
+        out.say(f"{out.paint('bold', place)}  run {reject.run}{state}")
         for reason in reject.reasons:
             out.say(f"  {out.paint('yellow', worded(reason))}")
         values = texts(reject.row) if reject.row is not None else {"shape": reject.shape}

@@ -14,6 +14,7 @@ from penstock.entrypoints.cli.lookup import one_of, project_of
 from penstock.entrypoints.cli.output import Output
 from penstock.model.firings import Firing, FiringState
 from penstock.model.messages import MessageState
+from penstock.model.refusals import Waiting
 from penstock.model.runs import Run, RunState
 from penstock.model.slots import Standing
 from penstock.model.streams import Level
@@ -66,6 +67,8 @@ class Health:
     """The version of its tables that readers see, and the newest; 0 where the lake has none."""
     overdue: tuple[Key, ...] = ()
     """Keys whose deadline has passed, and that still lack something."""
+    aside: tuple[Waiting, ...] = ()
+    """Rows that a destination refused."""
 
     @property
     def well(self) -> bool:
@@ -143,6 +146,7 @@ def health(ledger: Ledger, pipeline: str, gone: Callable[[str], bool] = is_gone)
         troubled,
         tuple(jobs(ledger, pipeline, runs, gone)),
         firing,
+        aside=tuple(ledger.waiting(pipeline)),
     )
 
 
@@ -172,11 +176,19 @@ def facts(item: Health, now: datetime) -> dict[str, Any]:
         ],
         "running": [job.as_dict() for job in item.running],
         "firing": _firing_facts(item.firing),
+        "retriable": dict(last.retries) if last else {},
+        "refused": _refused(item),
     }
 
 
 def _stream_facts(level: Level | None) -> dict[str, Any] | None:
     return {"records": level.rows, "bytes": level.bytes, "since": level.oldest} if level else None
+
+
+def _refused(item: Health) -> dict[str, int]:
+    """How many rows wait because a destination refused them, and how many are parked."""
+    asides = [each.aside for each in item.aside]
+    return {"waiting": sum(len(each.lines) for each in asides), "parked": sum(len(each.parked) for each in asides)}
 
 
 def _firing_facts(firing: Firing | None) -> dict[str, Any] | None:
@@ -263,7 +275,7 @@ def _print(project: Project, found: Sequence[Health], now: datetime, out: Output
 
 
 def _more(item: Health, now: datetime) -> Iterator[str]:
-    """An older version that readers see, a fetch that failed, and what is running."""
+    """An older version that readers see, a fetch that failed, rows that wait, and what is running."""
     published, newest = item.version
     if published != newest:
         yield (
@@ -272,6 +284,11 @@ def _more(item: Health, now: datetime) -> Iterator[str]:
         )
     if item.firing and (item.firing.error or item.firing.held_until):
         yield _firing_line(item.firing, now)
+    if item.last and item.last.retries:
+        yield f"retriable rows of its last run: {account.counted(item.last.retries)}"
+    refused = {word: rows for word, rows in _refused(item).items() if rows}
+    if refused:
+        yield f"refused by a destination: {account.counted(refused)} (the next run tries those that wait again)"
     for job in item.running:
         word = "cut off" if job.cut_off else "running"
         yield f"{word}: {job.id}  {job.stage}, attempt {job.attempt}, since {ago(job.since, now)}  {job.worker}"
