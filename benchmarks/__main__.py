@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import arrivals, buffer, deltas, environments, loads, report, server
+from benchmarks import arrivals, buffer, deltas, environments, loads, ready, report, server
 from benchmarks.harness import Bench, Measurement
 from benchmarks.report import Report
 from benchmarks.stage import FULL, QUICK, Scale, Stage
@@ -27,6 +27,7 @@ SUITES: dict[str, Callable[[Stage], Report]] = {
     "small": arrivals.small,
     "watch": arrivals.watch,
     "buffer": buffer.buffer,
+    "ready": ready.ready,
 }
 CONTENDERS = ("dlt", "pandas")
 WORK = environments.ROOT / "build" / "benchmarks"

@@ -16,7 +16,7 @@ HTTP, HTTP_BATCHES = f"penstock by HTTP, {SENDERS} senders", f"penstock by HTTP,
 
 def buffer(stage: Stage) -> Report:
     """Each task tells how many records a second were acknowledged; ratios of these, since a start is not the matter."""
-    count = stage.scale.files
+    count = stage.scale.records
     kinds = {GROUPED: "grouped", SINGLY: "singly", THREADS: "threads", BATCHES: "batches", HTTP: "http"}
     kinds[HTTP_BATCHES] = "http_batches"
     tasks = [_task(stage, name, kind, count) for name, kind in kinds.items()]

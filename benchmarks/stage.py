@@ -18,7 +18,8 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything. `starts` and `renames` are cheap and noisy, so they are repeated more often."""
+    """How much of everything. `starts` and `renames` are cheap and noisy, so they are repeated more often; of fewer
+    than some thousand `records` the start of a sender would be measured."""
 
     orders: int
     large: int
@@ -28,11 +29,15 @@ class Scale:
     large_rounds: int
     starts: int
     renames: int
+    records: int
+    keys: int
     rows: int = 50
 
 
-FULL = Scale(1_000_000, 5_000_000, 100_000, 10_000, rounds=5, large_rounds=1, starts=15, renames=20)
-QUICK = Scale(50_000, 50_000, 5_000, 200, rounds=1, large_rounds=1, starts=3, renames=3)
+FULL = Scale(
+    1_000_000, 5_000_000, 100_000, 10_000, rounds=5, large_rounds=1, starts=15, renames=20, records=10_000, keys=1000
+)
+QUICK = Scale(50_000, 50_000, 5_000, 200, rounds=1, large_rounds=1, starts=3, renames=3, records=2000, keys=100)
 
 
 @dataclass(frozen=True)

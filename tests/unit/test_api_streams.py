@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from datetime import date
@@ -267,3 +269,30 @@ def test_an_unknown_stream_says_which_is_near(project):
     with pytest.raises(UnknownName) as caught:
         project.writer("taxi")
     assert caught.value.fix == "did you mean 'taxis'?"
+
+
+def test_a_sender_that_keeps_its_connection_waits_for_no_acknowledgement_of_packets(url):
+    """Nagle's algorithm would cost each answer the 40 ms after which the other side acknowledges its first packet."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    seconds = []
+    for _ in range(60):
+        began = time.perf_counter()
+        connection.request("POST", "/streams/taxis", '{"zone": "a"}', {"Content-Type": "application/json"})
+        assert connection.getresponse().read() == b'{"accepted": 1, "duplicates": 0}\n'
+        seconds.append(time.perf_counter() - began)
+    connection.close()
+    assert min(seconds[30:]) < 0.035  # the first ones are acknowledged at once anyway
+
+
+def test_a_key_that_was_checked_is_counted_like_one_that_was_not(project, url):
+    keys = Keys(project.store)
+    text = keys.create("meter", ("/streams/named",))
+    found = [post(url, f'{{"zone": "{n}"}}', path="/streams/named", X_API_Key=text)[0] for n in range(7)]
+    assert found == [202] * 5 + [429] * 2
+    keys.revoke("meter")
+    assert post(url, '{"zone": "x"}', path="/streams/named", X_API_Key=text)[0] == 401
+
+
+def test_a_key_that_was_checked_opens_its_own_paths_only(project, url):
+    text = Keys(project.store).create("meter", ("/get",))
+    assert [post(url, "{}", path="/streams/named", X_API_Key=text)[0] for _ in range(2)] == [403, 403]

@@ -93,3 +93,13 @@ def test_the_command_knows_the_paths(shop, capsys):
 def test_a_key_needs_a_name(shop, capsys):
     assert main(["key", "create", "--project", str(shop)]) == 2
     assert "penstock key create NAME" in capsys.readouterr().err
+
+
+def test_a_key_is_remembered_once_it_was_checked_until_the_file_changes(tmp_path):
+    keys = Keys(tmp_path)
+    text = keys.create("till")
+    assert keys.remembered(text) is None
+    assert keys.verify(text) == keys.remembered(text)
+    assert keys.remembered(text + "x") is keys.remembered("é") is None
+    keys.create("desk")
+    assert keys.remembered(text) is None

@@ -13,7 +13,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,21 @@ class Key:
         return not self.allow or path in self.allow
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The file as it was read last, and the keys that have been checked since, by a digest of their texts."""
+
+    state: tuple[int, int] = (0, 0)
+    records: dict[str, Any] = field(default_factory=dict)
+    checked: dict[bytes, Key] = field(default_factory=dict)
+
+
 class Keys:
     """The keys of one project."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._checked: tuple[tuple[int, int], dict[bytes, str]] = ((0, 0), {})
+        self._read = _Read()
 
     def create(self, name: str, allow: tuple[str, ...] = ()) -> str:
         """A new key; this is the only time that its text is known."""
@@ -76,21 +85,27 @@ class Keys:
 
     def verify(self, text: str) -> Key | None:
         """The key that a text is, or None."""
+        found = self.remembered(text)
+        if found is not None or not text.isascii():
+            return found
+        read = self._newest()
         mark, _, rest = text.partition("_")
         identity, _, secret = rest.partition("_")
-        state = self._state()
-        if state != self._checked[0]:
-            self._checked = (state, {})
-        record = self._records().get(identity)
-        if mark != MARK or record is None or not text.isascii():
+        record = read.records.get(identity)
+        if mark != MARK or record is None or not _matches(record["hash"], secret):
             return None
-        digest = hashlib.sha256(text.encode()).digest()
-        known = self._checked[1]
-        if known.get(digest) != identity:
-            if not _matches(record["hash"], secret):
-                return None
-            known[digest] = identity
-        return _key(identity, record)
+        read.checked[_digest(text)] = key = _key(identity, record)
+        return key
+
+    def remembered(self, text: str) -> Key | None:
+        """The key that a text is, if it was checked before; takes no time."""
+        return self._newest().checked.get(_digest(text)) if text.isascii() else None
+
+    def _newest(self) -> _Read:
+        state = self._state()
+        if state != self._read.state:
+            self._read = _Read(state, self._records())
+        return self._read
 
     def _state(self) -> tuple[int, int]:
         try:
@@ -130,6 +145,10 @@ class Keys:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _key(identity: str, record: dict[str, Any]) -> Key:

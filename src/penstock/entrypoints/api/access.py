@@ -7,7 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from penstock.adapters.keys import Keys
+from starlette.concurrency import run_in_threadpool
+
+from penstock.adapters.keys import Key, Keys
 from penstock.authoring.endpoints import Rate
 from penstock.entrypoints.api.answers import Refusal
 
@@ -31,10 +33,18 @@ class Gate:
 
     def admit(self, request: Request, path: str, *, public: bool, rate: Rate) -> None:
         """Let a request in, or raise `Refusal`: 401 without a valid key, 403 with another path's, 429 too often."""
-        asker = self._client(request) if public else self._name(request, path)
+        asker = self._client(request) if public else self._named(self._checked(request), path)
         self._count(rate, path, asker)
 
-    def _name(self, request: Request, path: str) -> str:
+    async def admit_soon(self, request: Request, path: str, *, public: bool, rate: Rate) -> None:
+        """The same from an event loop, which only a key that was not seen before leaves, for the time of its check."""
+        known = None if public else self._keys.remembered(_sent(request))
+        if public or known is not None:
+            self._count(rate, path, self._named(known, path) if known else self._client(request))
+            return
+        await run_in_threadpool(self.admit, request, path, public=public, rate=rate)
+
+    def _checked(self, request: Request) -> Key:
         text = _sent(request)
         if not text:
             raise _unauthorized("an API key is needed")
@@ -45,6 +55,10 @@ class Gate:
         if key is None:
             self._count(WRONG_KEYS, "wrong key", client)
             raise _unauthorized("the API key is not valid")
+        return key
+
+    @staticmethod
+    def _named(key: Key, path: str) -> str:
         if not key.opens(path):
             fix = f"penstock key create NAME --allow {path}"
             raise Refusal(403, "the API key does not open this path", fix=fix)

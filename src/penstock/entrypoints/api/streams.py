@@ -37,8 +37,7 @@ def routes(streams: Mapping[str, Stream], buffers: Mapping[str, Buffer], gate: G
 
 def _intake(stream: Stream, buffer: Buffer, gate: Gate, most: int) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
-        admission = (request, stream.path)
-        await run_in_threadpool(gate.admit, *admission, public=stream.public, rate=stream.rate)
+        await gate.admit_soon(request, stream.path, public=stream.public, rate=stream.rate)
         kind, key = _kind(request), _key(request)
         body = await _body(request, most)
         if len(body) <= SMALL:
