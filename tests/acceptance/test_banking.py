@@ -191,6 +191,25 @@ def test_a_fourth_transformer_is_one_more_file_and_earlier_days_are_filled_in(ba
     assert {name: bank.generations(name) for name in before} == before
 
 
+def test_a_backfill_takes_keys_together_and_stops_at_failures(empty, capsys):
+    MAKE(empty.folder / "landing", senders=1, days=9, clients=2)
+    empty.run()
+    (empty.folder / "pipelines/agents.py").write_text(FOURTH)
+    fill = ["backfill", "agents", "--yes", "--project", str(empty.folder)]
+    with open_project(empty.folder) as project:
+        before = len(project.ledger.runs(limit=1000))
+    assert main(fill) == 0
+    with open_project(empty.folder) as project:
+        assert len(project.ledger.runs(limit=1000)) - before == 4  # of one, two, four and two keys
+    assert empty.rows("SELECT count(DISTINCT day), sum(held) FROM agent_portfolios") == [("9", "18")]
+    path = empty.folder / "pipelines/taken.py"
+    never = 'taken.checks("taken_portfolios", "RowCount > 99", severity="stop")\n'
+    path.write_text(FOURTH.replace("agents", "taken").replace("agent_portfolios", "taken_portfolios") + never)
+    capsys.readouterr()
+    assert main(["backfill", "taken", "--yes", "--failures", "2", "--project", str(empty.folder)]) != 0
+    assert "stopped after 2 failures: 7 keys are left" in capsys.readouterr().out
+
+
 def test_orphans_wait_in_quarantine_and_heal(empty):
     MAKE(empty.folder / "landing", senders=1, days=1, clients=5, orphans=True)
     empty.run()
