@@ -6,12 +6,13 @@ import random
 from datetime import datetime
 
 import pytest
-from tests.faults.projects import machine_on, make_cafe
+from tests.systems.cafe import CAFE
+from tests.systems.system import machine_on
 
 from penstock.runtime.healing import Selection
 from penstock.testing.exports import export
+from penstock.testing.histories import Deliver
 from penstock.testing.oracle import Delivery, differences, expected
-from penstock.testing.scenarios import Deliver
 
 DAY = datetime(2024, 3, 4, 9)  # noqa: DTZ001 - tills print local time
 LINE_ENDS_IN_QUOTES = (
@@ -28,7 +29,7 @@ CHEAP = b"04/03/2024 09:00,Leeds,Ada,Large Latte - 2.45,0.05,CASH,\n"
 
 @pytest.fixture
 def cafe(tmp_path):
-    return make_cafe(tmp_path / "cafe")
+    return CAFE.make(tmp_path / "cafe")
 
 
 def wrong(cafe, files):

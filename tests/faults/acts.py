@@ -1,4 +1,4 @@
-"""What children do with a café project."""
+"""What children do with a project."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tests.faults.projects import WAREHOUSE
+from tests.systems.all import SYSTEMS
+from tests.systems.system import WAREHOUSE, Home
 
 from penstock.adapters.postgres import Postgres
 from penstock.errors import PenstockError
-from penstock.testing.machine import accounts, carry_out, disagreements, left_behind
-from penstock.testing.oracle import Told
-from penstock.testing.readers import lake_tables, postgres_tables
+from penstock.testing import machine
+from penstock.testing.machine import carry_out
+from penstock.testing.views import left_behind
 from penstock.wiring.local import open_project
 
 SECONDS = 60
@@ -41,10 +42,22 @@ def work(folder):
         project.work_until_idle()
 
 
+def take_in(folder):
+    """Take in what lies in the landing zone."""
+    with opened(folder) as project:
+        project.intake.rescan(project.fingerprints)
+
+
 def change(folder, step):
     """A person's or a sender's deed."""
     with opened(folder) as project:
         carry_out(project, step)
+
+
+def accepted(folder, step):
+    """How often something was accepted that the step is about."""
+    with opened(folder) as project:
+        return machine.accepted(project, step)
 
 
 def recover(folder):
@@ -60,23 +73,19 @@ def recover(folder):
         project.sweep()
 
 
-def report(folder):
+def report(folder, system):
     """What the project holds and says: `Told`, and what is wrong with it."""
     with opened(folder) as project:
-        readers = {}
-        if "lake:lake" in project.destinations:
-            readers["lake"] = lambda: lake_tables(Path(folder))
-        if "postgres:warehouse" in project.destinations:
-            readers["postgres"] = lambda: postgres_tables(os.environ[WAREHOUSE])
-        told = Told(next(iter(readers.values()))(), accounts(project))
-        wrong = disagreements(project, readers)
+        url = os.environ[WAREHOUSE] if "postgres:warehouse" in project.destinations else ""
+        view = Home(SYSTEMS[system], Path(folder), url, "lake:lake" in project.destinations).view
+        told, wrong = view.told(project), view.disagreements(project)
     return told, [*wrong, *left_behind(project)]
 
 
-def recover_and_report(folder):
+def recover_and_report(folder, system):
     """Both."""
     recover(folder)
-    return report(folder)
+    return report(folder, system)
 
 
 def receive(folder, file):
@@ -142,4 +151,7 @@ def serve_and_pause(paused, go, **options):
     serve(**options)
 
 
-ACTS = {act.__name__: act for act in (work, change, recover_and_report, receive, look, loads, serve, serve_and_pause)}
+ACTS = {
+    act.__name__: act
+    for act in (work, take_in, change, accepted, recover_and_report, receive, look, loads, serve, serve_and_pause)
+}

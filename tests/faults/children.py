@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.faults.acts import BULK
-from tests.faults.projects import environment
+from tests.systems.system import WAREHOUSE
 
 from penstock.model.faults import VARIABLE
+from penstock.testing.histories import Deliver, compare
 from penstock.testing.machine import write
-from penstock.testing.scenarios import Deliver, History, compare
 
 ROOT = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
+SETTINGS = {"PENSTOCK_THREADS": "1"}
 
 
 class Nursery:
@@ -52,16 +53,17 @@ def nursery():
 
 
 class Family:
-    """A café project whose work is done by children, one after the other, each of which may be killed."""
+    """A project whose work is done by children, one after the other, each of which may be killed."""
 
-    def __init__(self, nursery, cafe, url="", *, bulk=False):
-        self.nursery, self.cafe = nursery, cafe
-        self.environment = environment(url) | ({BULK: "1"} if bulk else {})
-        self.history, self._report = History(), None
+    def __init__(self, nursery, home, *, bulk=False):
+        self.nursery, self.home = nursery, home
+        self.environment = {**os.environ, **SETTINGS, **({WAREHOUSE: home.url} if home.url else {})}
+        self.environment |= {BULK: "1"} if bulk else {}
+        self.oracle, self._report = home.oracle(), None
 
     def start(self, act, *, crash_at="", **options):
         told = self.environment | ({VARIABLE: crash_at} if crash_at else {})
-        return self.nursery.start(act, told, folder=str(self.cafe.folder), **options)
+        return self.nursery.start(act, told, folder=str(self.home.folder), **options)
 
     def run(self, act, *, kill_after=None, **options):
         """Whether the child was killed."""
@@ -84,23 +86,18 @@ class Family:
         """What a child finds out that changes nothing."""
         return self.nursery.wait(self.start(act, **options))[1]
 
-    def generations(self, address):
-        """How many there were at the last report."""
-        account = self._report[0].slots.get(address) if self._report else None
-        return account.generations if account else 0
-
     def change(self, step, **fate):
         """A change in a child of its own, or, where a sender only writes a file, without one."""
-        self.history.add(step)
+        self.oracle.add(step)
         if isinstance(step, Deliver):
-            write(self.cafe.folder / step.address, step.data)
+            write(self.home.folder / step.address, step.data)
             return False
         return self.run("change", step=step, **fate)
 
     def rest(self, where):
         """Everything comes to rest, and the oracle agrees."""
-        assert not self.run("recover_and_report")
-        compare(self.history.told(self.cafe.key), self, where)
+        assert not self.run("recover_and_report", system=self.home.system.name)
+        compare(self.oracle, self, where)
 
     def told(self):
         return self._report[0]
@@ -114,7 +111,7 @@ class Service:
 
     def __init__(self, family, act, **options):
         self.family, self.act = family, act
-        folder = family.cafe.folder / ".penstock"
+        folder = family.home.folder / ".penstock"
         folder.mkdir(exist_ok=True)
         self._until, self._journal = folder / "enough", folder / "journal"
         self._child = family.start(act, until=str(self._until), journal=str(self._journal), **options)

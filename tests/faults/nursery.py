@@ -22,9 +22,11 @@ import psycopg  # noqa: F401
 from tests.faults.acts import ACTS
 
 import penstock.adapters.duckdb.engine
+import penstock.adapters.http
 import penstock.adapters.lake.destination
 import penstock.adapters.postgres
 import penstock.adapters.sqlite
+import penstock.adapters.sqlite.buffer
 import penstock.compile.plan  # noqa: F401
 from penstock.model import faults
 

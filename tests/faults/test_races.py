@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from tests.faults.children import Family, eventually, nursery
-from tests.faults.projects import WAREHOUSE, make_cafe
+from tests.systems.cafe import CAFE
+from tests.systems.system import WAREHOUSE
 
 from penstock.testing.exports import export
-from penstock.testing.scenarios import Deliver
+from penstock.testing.histories import Deliver
 
 pytestmark = pytest.mark.faults
 
@@ -38,10 +39,10 @@ def children(monkeypatch):
 @pytest.fixture
 def family(request, children, tmp_path, monkeypatch, destination):
     if destination == "lake":
-        return filled(Family(children, make_cafe(tmp_path / "cafe")))
+        return filled(Family(children, CAFE.make(tmp_path / "cafe")))
     url = request.getfixturevalue("postgres")
     monkeypatch.setenv(WAREHOUSE, url)
-    return filled(Family(children, make_cafe(tmp_path / "cafe", url, lake=False), url))
+    return filled(Family(children, CAFE.make(tmp_path / "cafe", url, lake=False)))
 
 
 def filled(family):
@@ -76,7 +77,7 @@ def test_two_workers_of_a_service_and_another_process(family, destination):
 @contextmanager
 def service(family):
     """The real command, with two worker processes."""
-    command = [sys.executable, "-m", "penstock", "--project", str(family.cafe.folder), "serve", "--workers", "2"]
+    command = [sys.executable, "-m", "penstock", "--project", str(family.home.folder), "serve", "--workers", "2"]
     environment = {**family.environment, "PYTHONPATH": str(SOURCE)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         try:

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 
 import pytest
 from tests.faults.children import Family, eventually, nursery, serving
-from tests.faults.projects import WAREHOUSE, make_cafe
+from tests.systems.cafe import CAFE
+from tests.systems.system import WAREHOUSE
 
+from penstock.testing.histories import Deliver
 from penstock.testing.postgres import TemporaryPostgres
-from penstock.testing.scenarios import Deliver
 
 pytestmark = pytest.mark.faults
 
@@ -69,7 +70,7 @@ def fill(folder, leave):
 
 def test_a_full_disk_under_the_zones(children, tmp_path, monkeypatch):
     with small_disk(tmp_path / "disk", "6m") as disk:
-        family = Family(children, make_cafe(disk / "cafe"))
+        family = Family(children, CAFE.make(disk / "cafe"))
         family.environment["PENSTOCK_STORE"] = str(tmp_path / "store")
         with serving(family):
             family.change(Deliver(LEEDS, LATTE * 2000))
@@ -82,7 +83,7 @@ def test_a_full_disk_under_the_zones(children, tmp_path, monkeypatch):
 
 def test_a_full_disk_under_the_ledger(children, tmp_path):
     with small_disk(tmp_path / "disk", "2m") as disk:
-        family = Family(children, make_cafe(tmp_path / "cafe"))
+        family = Family(children, CAFE.make(tmp_path / "cafe"))
         family.environment["PENSTOCK_STORE"] = str(disk / "store")
         with serving(family) as service:
             family.change(Deliver(LEEDS, LATTE))
@@ -99,28 +100,28 @@ def test_a_full_disk_under_the_ledger(children, tmp_path):
 
 
 def test_a_landing_zone_that_may_only_be_read(children, tmp_path):
-    family = Family(children, make_cafe(tmp_path / "cafe"))
+    family = Family(children, CAFE.make(tmp_path / "cafe"))
     family.change(Deliver(LEEDS, LATTE))
-    with mode(family.cafe.folder / "landing", 0o555), serving(family, unprivileged=True):
+    with mode(family.home.folder / "landing", 0o555), serving(family, unprivileged=True):
         eventually(family.look, rests)
     family.rest("read only")
 
 
 def test_a_landing_zone_that_may_only_be_read_receives_nothing(children, tmp_path):
-    family, elsewhere = Family(children, make_cafe(tmp_path / "cafe")), tmp_path / LONDON.rpartition("/")[2]
+    family, elsewhere = Family(children, CAFE.make(tmp_path / "cafe")), tmp_path / LONDON.rpartition("/")[2]
     elsewhere.write_bytes(LATTE)
-    with mode(family.cafe.folder / "landing", 0o555):
+    with mode(family.home.folder / "landing", 0o555):
         assert family.ask("receive", file=str(elsewhere), unprivileged=True) == "E301"
     assert not family.ask("receive", file=str(elsewhere), unprivileged=True)
-    assert [file.name for file in (family.cafe.folder / "landing").iterdir()] == [elsewhere.name]
+    assert [file.name for file in (family.home.folder / "landing").iterdir()] == [elsewhere.name]
 
 
 def test_a_file_that_may_not_be_read_holds_no_other_up(children, tmp_path):
-    family = Family(children, make_cafe(tmp_path / "cafe"))
+    family = Family(children, CAFE.make(tmp_path / "cafe"))
     family.change(Deliver(LEEDS, LATTE))
     family.change(Deliver(LONDON, LATTE))
     with serving(family, unprivileged=True) as service:
-        with mode(family.cafe.folder / LEEDS, 0):
+        with mode(family.home.folder / LEEDS, 0):
             eventually(family.look, rests)
             assert len(family.look()[0]) == 1
             assert "object_unreadable E301" in service.told()
@@ -129,10 +130,10 @@ def test_a_file_that_may_not_be_read_holds_no_other_up(children, tmp_path):
 
 
 def test_a_landing_zone_that_may_not_be_read(children, tmp_path):
-    family = Family(children, make_cafe(tmp_path / "cafe"))
+    family = Family(children, CAFE.make(tmp_path / "cafe"))
     family.change(Deliver(LEEDS, LATTE))
     with serving(family, unprivileged=True) as service:
-        with mode(family.cafe.folder / "landing", 0):
+        with mode(family.home.folder / "landing", 0):
             eventually(service.told, lambda told: "intake_failed E301" in told)
         eventually(family.look, rests)
     family.rest("readable again")
@@ -154,7 +155,7 @@ def mode(path, bits):
 def test_postgres_goes_away_in_the_middle_of_a_copy(children, tmp_path, postgres_room, monkeypatch):
     with TemporaryPostgres(room=postgres_room) as server:
         monkeypatch.setenv(WAREHOUSE, server.url)
-        family = Family(children, make_cafe(tmp_path / "cafe", server.url, lake=False), server.url)
+        family = Family(children, CAFE.make(tmp_path / "cafe", server.url, lake=False))
         family.change(Deliver(LEEDS, LATTE * 500))
         paused, go = tmp_path / "paused", tmp_path / "go"
         with serving(family, "serve_and_pause", paused=str(paused), go=str(go)):

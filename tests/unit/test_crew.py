@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.faults.projects import machine_on, make_cafe
+from tests.systems.cafe import CAFE
+from tests.systems.system import machine_on
 
 LATTE = b"04/03/2024 09:00,Leeds,Ada,Large Latte - 2.45,2.45,CASH,\n"
 NUMBERS = range(8)
@@ -14,7 +15,7 @@ NUMBERS = range(8)
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     monkeypatch.setenv("PENSTOCK_LIMITS_BATCH_FILES", "1")
-    cafe = make_cafe(tmp_path / "cafe")
+    cafe = CAFE.make(tmp_path / "cafe")
     for number in NUMBERS:
         (cafe.folder / f"landing/leeds_04-03-2024_{number}.csv").write_bytes(LATTE)
     with machine_on(cafe) as machine:

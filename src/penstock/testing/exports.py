@@ -6,10 +6,10 @@ import csv
 import io
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from penstock.testing.tellers import Made
 from penstock.testing.tills import COLUMNS
 
 BRANCHES = ("Leeds", "Chesterfield", "Uppingham", "Zürich")
@@ -17,22 +17,13 @@ DRINKS = ("Latte", "Mocha", "Espresso", "Flat white", "Speciality Tea - Green", 
 SEASONAL = ("Pumpkin latte", "Eggnog", "Iced cherry", "Rhubarb fizz")
 """Rarely sold: a correction often drops the only sale of one."""
 
-Edits = Mapping[int, Mapping[str, str]]
 Fields = list[str]
 Line = tuple[bytes, Mapping[str, str] | None]
 """A line as it is written, and the correction that it needs, if any."""
 Spoiler = Callable[[random.Random, Fields], tuple[bytes, Mapping[str, str]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A file, and the corrections of its bad lines by line. None of them is needed where the file is refused."""
-
-    data: bytes
-    edits: Edits
-
-
-def export(rng: random.Random, branch: str, day: datetime, orders: int) -> Export:
+def export(rng: random.Random, branch: str, day: datetime, orders: int) -> Made:
     """One branch's day. Some lines are wrong, some files are written in an odd but lawful way."""
     moment, lines = day, list[Line]()
     for _ in range(orders):
@@ -69,7 +60,7 @@ def _oddity(rng: random.Random, last: Line) -> list[Line]:
     return [(b"\n", None)] if chance < 0.1 else []
 
 
-def _assembled(rng: random.Random, lines: list[Line]) -> Export:
+def _assembled(rng: random.Random, lines: list[Line]) -> Made:
     at, edits = 1, {}
     for line, edit in lines:
         if edit is not None:
@@ -80,7 +71,7 @@ def _assembled(rng: random.Random, lines: list[Line]) -> Export:
         data = data.replace(b"\n", b"\r\n")
     if rng.random() < 0.1:
         data = b"\xef\xbb\xbf" + data
-    return Export(data.removesuffix(b"\n") if rng.random() < 0.3 else data, edits)
+    return Made(data.removesuffix(b"\n") if rng.random() < 0.3 else data, edits)
 
 
 # --- mistakes ----------------------------------------------------------------------------------------------------

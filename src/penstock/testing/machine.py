@@ -6,25 +6,24 @@ so that it can die at any call and be opened again.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
 
-from penstock.ledger.port import Ledger, RetryPolicy
-from penstock.model.fates import Fates
+from penstock.ledger.port import RetryPolicy
 from penstock.model.runs import Run
-from penstock.model.slots import Acceptance, Delivery, Generation, Kind, Slot, Standing
-from penstock.runtime.healing import Reject, Selection
-from penstock.runtime.ports import Destination, Engine
-from penstock.runtime.worker import Equipment, Worker
-from penstock.testing.oracle import PIPELINE, Account, Row, Told
-from penstock.testing.scenarios import Change, Deliver, During, Reload, Replay, Withdraw
+from penstock.model.slots import Delivery, Kind, Slot
+from penstock.runtime.healing import Selection
+from penstock.runtime.intake import takers
+from penstock.runtime.worker import Listener, Worker, ignore
+from penstock.testing.histories import Change, Deliver, During, Edits, Fire, Publish, Reload, Replay, Send, Withdraw
+from penstock.testing.promises import Told
 from penstock.testing.tripwires import Clock, Died, Trap, Wired
+from penstock.testing.views import Opened, View, left_behind
 
-LONG = timedelta(minutes=10)
+LONG = timedelta(minutes=20)
 """Longer than any lease, and than any wait before a retry."""
 MOST_TURNS = 40
 """How often the clock may be turned until everything rests."""
@@ -32,41 +31,28 @@ MOST_TURNS = 40
 PATIENT = RetryPolicy(attempts=1000, deaths=1000)
 """Scenarios kill more often than machines die."""
 
-Reader = Callable[[], Mapping[str, Counter[Row]]]
-"""Reads the café's tables at one destination, as a stranger would."""
+Sources = Callable[[Publish], None]
+"""Lets somebody else's source show something."""
 
 
-class Opened(Protocol):
-    """What a machine needs of a project; `penstock.wiring.local.Project` has it."""
-
-    clock: Callable[[], datetime]
-    ledger: Ledger
-    engine: Engine
-    destinations: dict[str, Destination]
-    equipment: Equipment
-    zones_folder: Path
-    store: Path
-
-    def accept(self, pipeline: str, addresses: Sequence[str], *, reload: bool) -> list[Acceptance]: ...
-    def replay(self, selection: Selection, edits: Sequence[Mapping[str, Any]]) -> object: ...
-    def rejects(self, selection: Selection) -> Iterator[Reject]: ...
-    def verify(self) -> Sequence[object]: ...
-    def sweep(self) -> object: ...
-    def close(self) -> None: ...
+def nowhere(step: Publish) -> None:
+    """There is no such source."""
+    raise LookupError(step.name)
 
 
 class Machine:
-    """See `penstock.testing.scenarios.System`."""
+    """See `penstock.testing.histories.System`."""
 
     def __init__(
         self,
         opening: Callable[[], Opened],
-        readers: Mapping[str, Reader],
+        view: View,
         *,
         rig: Callable[[Opened], None] = lambda _: None,
+        sources: Sources = nowhere,
     ) -> None:
         """`opening` opens the project, again after each death; `rig` may exchange its ports before they are used."""
-        self._opening, self._readers, self._rig = opening, readers, rig
+        self._opening, self._view, self._rig, self._sources = opening, view, rig, sources
         self.clock, self.trap = Clock(), Trap()
         self.deaths: Counter[str] = Counter()
         self.project = self._open()
@@ -80,6 +66,9 @@ class Machine:
         project.destinations = {
             name: Wired(destination, "destination", self.trap) for name, destination in project.destinations.items()
         }
+        if project.streams:
+            buffers = {name: Wired(buffer, "buffer", self.trap) for name, buffer in project.buffers.items()}
+            project.buffers = buffers
         project.equipment = replace(project.equipment, policy=PATIENT)
         return project
 
@@ -101,30 +90,50 @@ class Machine:
     # --- steps ---------------------------------------------------------------------------------------------------
 
     def change(self, step: Change) -> None:
-        """See `System`. What was not accepted before the process died is asked for again."""
+        """See `System`. What had no effect before the process died is asked for again."""
+        if isinstance(step, Publish):
+            return self._sources(step)
         before = self._accepted(step)
         while self._dies_of(lambda: carry_out(self.project, step)) and self._accepted(step) == before:
             pass
+        return None
 
     def _accepted(self, step: Change) -> int:
-        return len(self.project.ledger.history(Slot(PIPELINE, step.address)))
+        return accepted(self.project, step)
 
     def work(self, during: During | None = None) -> None:
         """See `System`."""
         left = list(during.steps) if during else []
-        accepted: list[int] = []
+        before: list[int] = []
 
         def hear(stage: str, _run: Run) -> None:
             while left and during and stage == during.stage:
-                accepted[:] = [self._accepted(left[0])]
-                carry_out(self.project, left[0])
+                before[:] = [self._accepted(left[0])]
+                self._within(left[0])
                 left.pop(0)
-                accepted.clear()
+                before.clear()
 
-        if self._dies_of(lambda: self._worker(hear).work()) and accepted and self._accepted(left[0]) > accepted[0]:
+        if self._dies_of(lambda: self._work_once(hear)) and before and self._accepted(left[0]) > before[0]:
             left.pop(0)
         for step in left:
             self.change(step)
+
+    def _within(self, step: Change) -> None:
+        """A change while a run is on its way: dying of it is dying of the run."""
+        if isinstance(step, Publish):
+            self._sources(step)
+        else:
+            carry_out(self.project, step)
+
+    def _work_once(self, listener: Listener = ignore) -> Run | None:
+        self._gather()
+        return self._worker(listener).work()
+
+    def _gather(self) -> None:
+        """What waits in streams becomes files, and is offered."""
+        if self.project.streams:
+            self.project.flusher.flush(everything=True)
+            self.project.intake.rescan()
 
     def die(self, call: str, *, after: bool) -> None:
         """See `System`."""
@@ -141,22 +150,21 @@ class Machine:
         raise AssertionError(f"{self.project.ledger.pending()} generations never come to rest")
 
     def _work_all(self) -> None:
-        worker = self._worker()
-        while worker.work() is not None:
+        while self._work_once() is not None:
             pass
 
-    def _worker(self, listener: Callable[[str, Run], None] = lambda _stage, _run: None) -> Worker:
+    def _worker(self, listener: Listener = ignore) -> Worker:
         return Worker("machine", self.project.equipment, listener)
 
     # --- looking -------------------------------------------------------------------------------------------------
 
     def told(self) -> Told:
         """See `System`: of the first destination."""
-        return Told(next(iter(self._readers.values()))(), accounts(self.project))
+        return self._view.told(self.project)
 
     def faults(self) -> list[str]:
         """See `System`."""
-        found = disagreements(self.project, self._readers)
+        found = self._view.disagreements(self.project)
         self.project.close()
         found += left_behind(self.project)
         self.project = self._open()
@@ -164,20 +172,48 @@ class Machine:
 
 
 def carry_out(project: Opened, step: Change) -> None:
-    """Make a change durable. A replay is also worked on until it rests."""
+    """Make a change durable. A replay is also worked on until it rests; what a sender writes is offered."""
     match step:
         case Deliver(address, data):
             write(project.zones_folder / address, data)
-            project.accept(PIPELINE, [address], reload=False)
+            for name in takes(project, address):
+                project.accept(name, [address], reload=False)
         case Reload(address):
-            project.accept(PIPELINE, [address], reload=True)
+            for name in takes(project, address):
+                project.accept(name, [address], reload=True)
         case Withdraw(address):
-            project.ledger.accept([Delivery(Slot(PIPELINE, address), Kind.WITHDRAWAL)], project.clock())
+            slots = [Slot(name, address) for name in takes(project, address)]
+            project.ledger.accept([Delivery(slot, Kind.WITHDRAWAL) for slot in slots], project.clock())
         case Replay(address, edits):
-            waiting = Selection(pipeline=PIPELINE, slot=address)
-            if any(project.rejects(waiting)):
-                listed = [{"slot": address, "line": line, "set": dict(edit)} for line, edit in edits.items()]
-                project.replay(waiting, listed)
+            _replay(project, address, edits)
+        case Fire(pipeline):
+            project.fire(pipeline)
+        case Send(stream, records):
+            project.writer(stream).write(*records.values(), ids=records.keys())
+        case Publish():
+            raise LookupError(step.name)
+
+
+def _replay(project: Opened, address: str, edits: Edits) -> None:
+    for name in takes(project, address):
+        waiting = Selection(pipeline=name, slot=address)
+        if any(project.rejects(waiting)):
+            listed = [{"slot": address, "line": line, "set": dict(edit)} for line, edit in edits.items()]
+            project.replay(waiting, listed)
+
+
+def takes(project: Opened, address: str) -> list[str]:
+    """The pipelines that an object belongs to."""
+    return [match.pipeline for match in takers(project.pipelines, address)]
+
+
+def accepted(project: Opened, step: Change) -> int:
+    """How often something was accepted that a step is about. To fire, or to send events under their names, may be asked
+    for again and again."""
+    if not isinstance(step, Deliver | Reload | Withdraw | Replay):
+        return 0
+    slots = [Slot(name, step.address) for name in takes(project, step.address)]
+    return sum(len(project.ledger.history(slot)) for slot in slots)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -186,55 +222,3 @@ def write(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{path.name}.part")
     draft.write_bytes(data)
     draft.replace(path)
-
-
-def accounts(project: Opened) -> dict[str, Account]:
-    """What the ledger and the quarantine say of each slot."""
-    ledger, lines = project.ledger, defaultdict[str, dict[str, set[int]]](lambda: defaultdict(set))
-    for reject in project.rejects(Selection(pipeline=PIPELINE, status=())):
-        lines[reject.slot][reject.status].add(reject.line)
-    fates = defaultdict[str, list[Fates]](list)
-    for generation, result in sorted(ledger.live(PIPELINE), key=lambda pair: pair[0].number):
-        fates[generation.slot.address].append(result.fates)
-    return {
-        slot.address: _account(ledger.history(slot), fates[slot.address], lines[slot.address])
-        for slot in ledger.slots(PIPELINE)
-    }
-
-
-def disagreements(project: Opened, readers: Mapping[str, Reader]) -> list[str]:
-    """What `verify` finds, and destinations that do not hold the same."""
-    first, *others = ((name, reader()) for name, reader in readers.items())
-    unlike = [f"{name} is not as {first[0]}" for name, tables in others if tables != first[1]]
-    return [*map(str, project.verify()), *unlike, *outdated(project)]
-
-
-def outdated(project: Opened) -> list[str]:
-    """Rejected rows of attempts that did not count."""
-    found = []
-    for folder in (project.zones_folder / "quarantine" / PIPELINE).glob("*/*"):
-        run = project.ledger.run(folder.parent.name)
-        if run is None or folder.name != str(run.staged_attempt):
-            found.append(f"left behind: {folder.relative_to(project.zones_folder)}")
-    return found
-
-
-def _account(history: Sequence[Generation], fates: Sequence[Fates], lines: Mapping[str, set[int]]) -> Account:
-    head = next(item for item in reversed(history) if item.kind is not Kind.PATCH)
-    standing = {Standing.LOADED: "withdrawn" if head.kind is Kind.WITHDRAWAL else "loaded"}.get(
-        head.standing, head.standing.value
-    )
-    waiting = lines.get("open", set()) | lines.get("parked", set())
-    return Account(
-        standing, len(history), tuple(fates), frozenset(waiting), frozenset(lines.get("healed", ())),
-        frozenset(lines.get("superseded", ())),
-    )  # fmt: skip
-
-
-def left_behind(project: Opened) -> list[str]:
-    """Files that should be gone once no process is left: staged rows, scratch, drafts that never got their name."""
-    zones, store = project.zones_folder, project.store
-    scratch = (zones / "staging", zones / "curated" / ".scratch", store / "scratch")
-    files = [path for folder in scratch for path in folder.rglob("*") if path.is_file()]
-    drafts = [path for path in zones.rglob("*") if path.suffix in (".part", ".tmp") or ".part." in path.name]
-    return sorted({f"left behind: {path.relative_to(zones)}" for path in [*files, *drafts]})
