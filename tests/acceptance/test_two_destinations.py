@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psycopg
@@ -10,6 +14,7 @@ import pytest
 
 from penstock.entrypoints.cli.init import create
 from penstock.entrypoints.cli.main import main
+from penstock.model.faults import VARIABLE
 
 PIPELINE = """
 import penstock as ps
@@ -22,6 +27,7 @@ till = ps.Pipeline(
 till.load("source", to=[DESTINATIONS], table="sales")
 """
 ORDERS = ["ps.lake(), ps.postgres('warehouse')", "ps.postgres('warehouse'), ps.lake()"]
+ROOT = Path(__file__).parents[2]
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 
 
@@ -71,6 +77,73 @@ def test_both_have_it_in_the_end(penstock, postgres, monkeypatch):
     assert last(penstock("query", "select count(*) as n from sales", "--json")[1]) == {"n": 2}
     with psycopg.connect(postgres) as connection:
         assert connection.execute("SELECT count(*) FROM sales").fetchall() == [(2,)]
+    assert penstock("verify")[0] == 0
+
+
+EDITED = """
+@till.step
+def doubled(source):
+    return source.sql("SELECT till, CAST(price * 2 AS DECIMAL(8,2)) AS price FROM source")
+
+
+till.load("doubled", to="""
+
+
+def edit(shop: Path) -> None:
+    """Another definition of the same table."""
+    pipeline = shop / "pipelines/sales.py"
+    pipeline.write_text(pipeline.read_text().replace('till.load("source", to=', EDITED))
+
+
+def prices(penstock, postgres: str) -> list[list[str]]:
+    """What the lake and PostgreSQL hold."""
+    told = penstock("query", "select cast(price as varchar) as price from sales order by till", "--json")[
+        1
+    ].splitlines()
+    with psycopg.connect(postgres) as connection:
+        rows = connection.execute("SELECT price FROM sales ORDER BY till").fetchall()
+    return [[json.loads(line)["price"] for line in told], [str(row[0]) for row in rows]]
+
+
+def test_a_definition_that_is_edited_before_both_have_it_reaches_both(penstock, shop, postgres, monkeypatch):
+    edit(shop)
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", postgres)
+    code, printed = penstock("redrive", "--json")
+    assert (code, last(printed)["loaded"]) == (0, {"sales": 2})
+    assert prices(penstock, postgres) == [["3.00", "5.00"]] * 2
+    assert penstock("verify")[0] == 0
+    assert "another definition" not in penstock("doctor")[1]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("crash", ["load.after:1", "load.before:2", "load.after:2"])
+def test_killed_between_the_two_and_edited_meanwhile(tmp_path, capsys, postgres, monkeypatch, order, crash):
+    shop = tmp_path / "shop"
+    create(shop, "minimal")
+    (shop / "pipelines/sales.py").write_text(PIPELINE.replace("DESTINATIONS", order))
+    (tmp_path / "2024-03-04.csv").write_text("till,price\n7,1.50\n8,2.50\n")
+    monkeypatch.setenv("PENSTOCK_WAREHOUSE_URL", postgres)
+    command = [
+        sys.executable,
+        "-m",
+        "penstock",
+        "run",
+        "till",
+        str(tmp_path / "2024-03-04.csv"),
+        "--project",
+        str(shop),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), VARIABLE: crash}
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == -signal.SIGKILL
+
+    def penstock(*words: str) -> tuple[int, str]:
+        capsys.readouterr()
+        return main([*words, "--project", str(shop)]), capsys.readouterr().out
+
+    edit(shop)
+    assert penstock("run")[0] == 0
+    assert prices(penstock, postgres) == [["3.00", "5.00"]] * 2
     assert penstock("verify")[0] == 0
 
 

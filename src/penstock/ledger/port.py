@@ -182,8 +182,8 @@ class Claims(Protocol):
         ...
 
     def restage(self, run: str, epoch: int, now: datetime) -> Run:
-        """Back to `prepare` with what is open: the staged rows were made under another definition, or are gone.
-        Raises `ClaimLost`."""
+        """Back to `prepare` with what is open: the staged rows were made under another definition, or are gone. What a
+        destination holds of them gives way to the next revision. Raises `ClaimLost`."""
         ...
 
     def release(self, run: str, now: datetime, *, by: str) -> Run:

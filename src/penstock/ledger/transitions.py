@@ -180,12 +180,18 @@ def set_aside(run: Run, refused: Sequence[Refused]) -> Run:
 def restage(run: Run) -> Run:
     """Back to the beginning with all that is still open. What was refused stays so until it is reloaded."""
     _expect(run, (Stage.TEST, Stage.LOAD), "restaged")
-    return _untold(_again(run))
+    return replace(_again(run), refused=(), revision=_next_revision(run))
 
 
 def _untold(run: Run) -> Run:
     """Whatever is prepared now may hold rows that were left out before."""
     return replace(run, refused=(), revision=run.revision + 1) if run.refused else run
+
+
+def _next_revision(run: Run) -> int:
+    """The revision of what is prepared again, perhaps under another definition: where some destination may hold what
+    was staged, and another does not, both are to hold the same."""
+    return run.revision + 1 if run.refused or run.stage is Stage.LOAD else run.revision
 
 
 def _again(run: Run) -> Run:
@@ -262,7 +268,7 @@ def _half(run: Run, name: str, generations: Sequence[Generation], now: datetime)
         run_time=run.run_time,
         parent=run.id,
         refused=tuple(item for item in run.refused if item.slot in addresses),
-        revision=run.revision,
+        revision=run.revision + 1 if run.stage is Stage.LOAD else run.revision,
     )
 
 

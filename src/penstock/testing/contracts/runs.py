@@ -123,6 +123,19 @@ class RunContract:
         assert clerk.restage(staged) == run
         assert clerk.complete(run).state is RunState.PARTIAL
 
+    def test_what_a_destination_may_hold_gives_way_to_what_is_prepared_again(self, clerk: Clerk) -> None:
+        clerk.deliver_all("ab")
+        staged = clerk.prepare(clerk.start())
+        run = clerk.restage(staged)
+        assert (staged.revision, run.revision) == (0, 1)
+        halves = clerk.fail(clerk.prepare(run))
+        assert [half.revision for half in halves] == [2, 2]
+        assert [clerk.complete(clerk.start()).revision for _ in halves] == [2, 2]
+
+    def test_what_fails_before_it_could_be_loaded_is_no_revision(self, clerk: Clerk) -> None:
+        clerk.deliver_all("ab")
+        assert [half.revision for half in clerk.fail(clerk.start())] == [0, 0]
+
     # --- release -------------------------------------------------------------------------------------------------
 
     def test_a_released_run_loads_what_passed(self, clerk: Clerk) -> None:

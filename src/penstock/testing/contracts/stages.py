@@ -103,6 +103,7 @@ class StageContract:
             run = clerk.prepare(run)
         again = clerk.restage(run)
         assert (again.stage, again.staged, again.tries["prepare"]) == (Stage.PREPARE, (), 2)
+        assert again.revision == (1 if stage is Stage.LOAD else 0)
 
     def test_the_last_accepted_come_first(self, clerk: Clerk) -> None:
         for name in "abc":
