@@ -16,7 +16,6 @@ from typing import Self
 from penstock.compile.plan import Plan
 from penstock.errors import (
     ClaimLost,
-    DestinationAhead,
     PenstockError,
     RowsRefused,
     StorageUnavailable,
@@ -26,10 +25,11 @@ from penstock.ledger.port import ClaimLimits, Ledger, Record, RetryPolicy
 from penstock.model.fates import Fates
 from penstock.model.faults import point
 from penstock.model.readiness import Readiness
-from penstock.model.refusals import BY, RETRY
-from penstock.model.runs import Reached, Result, Run, Stage, Staged
-from penstock.model.slots import Generation, Kind, Slot, Standing
-from penstock.model.tables import Load, Loaded, TableLoad, TableSpec, Unit
+from penstock.model.refusals import RETRY
+from penstock.model.runs import Reached, Result, Run, Stage
+from penstock.model.slots import Generation, Kind, Standing
+from penstock.model.tables import Load, Unit
+from penstock.runtime.delivering import Halfway, delivered, results_of, table_load, unit_of
 from penstock.runtime.ports import Destination, Earlier, Engine, Input, Preparation, Survey, Zones
 
 log = logging.getLogger("penstock")
@@ -119,7 +119,7 @@ class Worker:
                 self.listener(stage.value, run)
         except ClaimLost:
             log.warning("Claim lost", extra={"action": "claim_lost", "run_id": run.id})
-        except _Halfway as halfway:
+        except Halfway as halfway:
             run = self._failed(run, halfway.error, halfway.rows)
         except PenstockError as error:
             # Not a warning: those are printed where nobody has set up logging, and its cause may quote the data.
@@ -229,13 +229,13 @@ class Worker:
         if run.staged and self._stale(run):
             return tools.ledger.restage(run.id, run.epoch, tools.clock())
         results = {result.slot: result for result in run.results}
-        units = tuple(_unit(generation, results.get(generation.slot), run.revision) for generation in run.open)
+        units = tuple(unit_of(generation, results.get(generation.slot), run.revision) for generation in run.open)
         try:
-            rows = _delivered(plan, self._loads(plan, run, units))
+            rows = delivered(plan, self._loads(plan, run, units))
         except RowsRefused as error:
             return self._set_aside(run, error)
         point("load.before_record")
-        run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), _results(results, units, rows))
+        run = tools.ledger.loaded(run.id, run.epoch, tools.clock(), results_of(results, units, rows))
         point("load.after_record")
         return run
 
@@ -266,7 +266,7 @@ class Worker:
         found = []
         for target in plan.targets:
             tables = tuple(
-                _table_load(table.spec, staged.get(table.spec.name)) for table in plan.tables if target in table.targets
+                table_load(table.spec, staged.get(table.spec.name)) for table in plan.tables if target in table.targets
             )
             load = Load(run.pipeline, f"{run.id}/{run.attempt}", units, tables)
             found.append(
@@ -314,94 +314,6 @@ def earlier(record: Record, zones: Zones, generation: Generation) -> Earlier | N
         return None
     then, now = ({member.identity for member in item.members} for item in (before[-1], generation))
     return Earlier(before[-1].number, tuple(zones.rejects(run)), frozenset(identity[0] for identity in then ^ now))
-
-
-def _unit(generation: Generation, result: Result | None, revision: int) -> Unit:
-    return Unit(
-        generation.slot,
-        generation.number,
-        generation.kind,
-        generation.sequence,
-        generation.slot.base,
-        result.span if result else 0,
-        generation.lines,
-        result.rows if result else {},
-        generation.identity,
-        revision,
-    )
-
-
-def _table_load(spec: TableSpec, staged: Staged | None) -> TableLoad:
-    if staged is None:
-        return TableLoad(spec, (), (), 0)
-    return TableLoad(spec, staged.columns, staged.files, staged.rows)
-
-
-class _Halfway(Exception):
-    """Some destinations hold the rows, another does not answer."""
-
-    def __init__(self, error: PenstockError, rows: Reached) -> None:
-        super().__init__(error.what)
-        self.error, self.rows = error, rows
-
-
-def _delivered(plan: Plan, loads: Sequence[tuple[str, Load, Destination]]) -> dict[str, dict[str, int]]:
-    """Rows by address and table, once all destinations hold them. One that does not answer keeps none from the next.
-
-    Raises the first error, as `_Halfway` where rows have been loaded all the same; but before any other the refusal of
-    rows, with the destination's name: what is loaded already gives way to what is prepared again.
-    """
-    rows: dict[str, dict[str, int]] = {}
-    failed: PenstockError | None = None
-    for name, load, destination in loads:
-        try:
-            point("load.before")
-            loaded = destination.load(load)
-            point("load.after")
-            _refuse_overtaken(loaded, plan, destination)
-            _note(rows, loaded)
-        except RowsRefused as error:
-            error.rows = tuple(replace(item, reason=f"{BY}{name}: {item.reason}") for item in error.rows)
-            raise
-        except PenstockError as error:
-            failed = failed or error
-            if not error.retry:
-                break
-    if failed:
-        raise _Halfway(failed, rows) if rows else failed
-    return rows
-
-
-def _refuse_overtaken(loaded: Loaded, plan: Plan, destination: Destination) -> None:
-    """A destination that is ahead of the ledger: this ledger is not the one that loaded it, or an older copy of it.
-
-    (A worker that wakes up late meets a newer generation too, but then its claim is lost, and this is never recorded.)
-    """
-    if loaded.overtaken:
-        address, number = loaded.overtaken[0].slot.address, loaded.overtaken[0].number
-        raise DestinationAhead(
-            f"{destination.name} holds a newer generation of {address}, or another one of number {number}",
-            at=f"pipeline {plan.pipeline}",
-            why="the ledger was lost or restored from an older copy, or another project loads to the same place",
-            fix="restore the newest ledger; or run the file with --reload until its generation is the higher one",
-        )
-
-
-def _note(rows: dict[str, dict[str, int]], loaded: Loaded) -> None:
-    for (address, table), count in loaded.rows.items():
-        rows.setdefault(address, {})[table] = count
-
-
-def _results(
-    results: Mapping[Slot, Result], units: tuple[Unit, ...], rows: Mapping[str, Mapping[str, int]]
-) -> list[Result]:
-    """What each unit loaded. A destination that found a load done already reports no rows: the staged count stands."""
-    found = []
-    for unit in units:
-        known = results.get(unit.slot) or Result(unit.slot, unit.number)
-        counted = {**known.rows, **rows.get(unit.slot.address, {})}
-        found.append(replace(known, standing=Standing.LOADED, rows=counted))
-    return found
 
 
 class _Turn:
