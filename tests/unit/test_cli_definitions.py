@@ -70,7 +70,12 @@ def test_two_pipelines_of_one_name_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line", "why", "fix"),
     [
-        ("import penstock as ps\nps.Pipeline(\n", 2, "SyntaxError: '(' was never closed", "^"),
+        (
+            "import penstock as ps\nps.Pipeline(\n",
+            2,
+            "SyntaxError: '(' was never closed\nps.Pipeline(\n           ^",
+            "mend the line",
+        ),
         ("import penstock as ps\nps.tokenise()\n", 2, "AttributeError", "did you mean 'tokenize'?"),
         ("import penstock as ps\npz.csv()\n", 2, "NameError: name 'pz'", "did you mean 'ps'?"),
         ("\n\nimport pollars\n", 3, "No module named 'pollars'", "pip install pollars"),
@@ -87,9 +92,16 @@ def test_an_exception_names_file_line_and_fix(tmp_path, text, line, why, fix):
     assert "4929" not in str(error.facts())
 
 
+@pytest.mark.parametrize("kind", ["DECIMAL(39,2)", "DECIMAL(2,3)", "DECIMAL(0,0)"])
+def test_a_decimal_has_a_size_that_can_be(tmp_path, kind):
+    write(tmp_path, "a.py", f'import penstock as ps\nsource = ps.csv(columns={{"id": "{kind}"}})\n')
+    assert f"there is no {kind}" in caught(tmp_path).what
+
+
 def test_our_own_errors_keep_their_place(tmp_path):
     write(tmp_path, "a.py", 'import penstock as ps\n\nsource = ps.csv(columns={"id": "BIGINTT"})\n')
-    assert "a.py" in caught(tmp_path).at
+    assert caught(tmp_path).at.endswith("pipelines/a.py:3")
+    assert caught(tmp_path).fix.startswith("did you mean 'BIGINT'?")
 
 
 def test_what_only_the_whole_file_shows_is_found(tmp_path):

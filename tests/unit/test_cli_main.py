@@ -34,6 +34,16 @@ def test_help_lists_every_verb(capsys):
     assert all(f"\n  {verb} " in printed for verb in cli.VERBS)
 
 
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [(["--jsno"], "did you mean '--json'?"), (["-x"], "penstock --help"), (["--json", "--prject=a"], "--project")],
+)
+def test_an_unknown_option_is_no_wish_for_help(words, fix, capsys):
+    assert main(words) == 2
+    printed = "".join(capsys.readouterr())
+    assert ("has no option" in printed, fix in printed) == (True, True)
+
+
 @pytest.mark.parametrize("words", [[], ["-h"], ["help"], ["--json", "help"]])
 def test_help_has_many_names(words, capsys):
     assert main(words) == 0

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from penstock.authoring.months import checked
-from penstock.errors import DefinitionError
+from penstock.errors import DefinitionError, nearest
 from penstock.model.rows import RESERVED
 from penstock.model.schemas import PLAIN, canonical
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TYPE = re.compile(r"\s*([A-Za-z_]+(?:\s*\(\s*\d+\s*(?:,\s*\d+\s*)?\))?)\s*((?:'(?:[^']|'')*'\s*,?\s*)*)")
 _FORMAT = re.compile(r"'((?:[^']|'')*)'")
+_DIGITS = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _TIMED = ("DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIME")
 _UTC = re.compile(r"UTC|GMT|(?<!%)Z$")
 
@@ -52,12 +53,26 @@ class ColumnType:
         if not match or (name == "JSON" and match[1].upper() != "JSON"):
             raise DefinitionError(
                 f"column {column!r} has the unknown type {text!r}",
-                fix=f"use one of {', '.join(PLAIN)}, DECIMAL(p,s), JSON",
+                fix=_near(text),
+            )
+        digits = _DIGITS.fullmatch(name)
+        if digits and not int(digits[2]) <= int(digits[1]) in range(1, 39):
+            raise DefinitionError(
+                f"column {column!r}: there is no {name}",
+                why="the first number counts all digits, the second those behind the point",
+                fix="DECIMAL(p,s) with p from 1 to 38, and s from 0 to p",
             )
         formats = tuple(item.replace("''", "'") for item in _FORMAT.findall(match[2]))
         if formats and name not in _TIMED:
             raise DefinitionError(f"column {column!r}: {name} takes no format", fix=f'write "{name}" alone')
         return cls(name, formats)
+
+
+def _near(text: str) -> str:
+    """The type that was meant, or all of them."""
+    known = f"use one of {', '.join(PLAIN)}, DECIMAL(p,s), JSON"
+    near = nearest(text.partition("(")[0].strip().upper(), (*PLAIN, "DECIMAL(p,s)", "JSON"))
+    return f"{near}   ({known})" if near.startswith("did you mean") else known
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def _explained(file: Path) -> Iterator[None]:
     try:
         yield
     except PenstockError as error:
-        error.at = error.at or shorten(str(file))
+        error.at = error.at or _place(error, file)
         raise
     except Exception as error:
         raise _explain(error, file) from error
@@ -141,7 +141,8 @@ def _explain(error: Exception, file: Path) -> DefinitionError:
     what = f"pipeline file {file.name} cannot be imported"
     if isinstance(error, SyntaxError):
         place = f"{shorten(error.filename or str(file))}:{error.lineno or 1}"
-        return DefinitionError(what, at=place, why=f"{type(error).__name__}: {error.msg}", fix=_pointer(error))
+        why = f"{type(error).__name__}: {error.msg}{_pointer(error)}"
+        return DefinitionError(what, at=place, why=why, fix="mend the line")
     if isinstance(error, OSError | UnicodeDecodeError) and error.__traceback__ and not _line(error, file):
         return DefinitionError(what, at=shorten(str(file)), why=type(error).__name__, fix="make it readable UTF-8 text")
     said = f": {error}" if isinstance(error, _SPEAKING) else ""
@@ -150,7 +151,7 @@ def _explain(error: Exception, file: Path) -> DefinitionError:
 
 def _pointer(error: SyntaxError) -> str:
     line = (error.text or "").rstrip()
-    return f"{line}\n{' ' * ((error.offset or 1) - 1)}^" if line else "mend the line"
+    return f"\n{line}\n{' ' * ((error.offset or 1) - 1)}^" if line else ""
 
 
 def _fix(error: Exception) -> str:

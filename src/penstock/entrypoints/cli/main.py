@@ -142,6 +142,9 @@ VERBS = {
 }  # fmt: skip
 
 
+GENERAL = ("--project", "--env", "--json", "-v", "--verbose", "-h", "--help", "--version")
+"""What may stand without a verb."""
+
 COLLECTED_AFTER = 50_000
 """New objects; Python's own 700 has the collector look some hundred times while modules are imported."""
 
@@ -187,10 +190,12 @@ def _fail(raised: BaseException, told: PenstockError, out: Output) -> None:
 
 def _dispatch(words: list[str], out: Output) -> int:
     verb, rest = split(words)
-    if "--version" in words[:1]:
+    if not verb and "--version" in rest:
         out.say(f"penstock {version()}")
         out.record({"version": version()})
         return OK
+    if not verb:
+        _check_general(rest)
     if verb in ("", "help"):
         wanted = next((word for word in rest if not word.startswith("-")), "")
         if not wanted:
@@ -204,6 +209,14 @@ def _dispatch(words: list[str], out: Output) -> int:
             f"there is no command {verb!r}", fix=f"{nearest(verb, VERBS)}   (penstock --help lists them all)"
         )
     return _call(verb, rest, out)
+
+
+def _check_general(words: Sequence[str]) -> None:
+    """Without a verb only general options may stand there: a misspelt one is no wish for help."""
+    for word in words:
+        name = word.partition("=")[0]
+        if word.startswith("-") and name not in GENERAL:
+            raise UsageError(f"penstock has no option {name!r}", fix=f"{nearest(name, GENERAL)}   (penstock --help)")
 
 
 def _call(verb: str, rest: list[str], out: Output) -> int:

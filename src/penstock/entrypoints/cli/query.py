@@ -141,7 +141,8 @@ def _text(options: Namespace) -> str:
     try:
         return Path(options.file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the file {options.file!r} cannot be read", why=type(error).__name__) from error
+        why = (error.strerror if isinstance(error, OSError) else "") or "it is not UTF-8 text"
+        raise UsageError(f"the file {options.file!r} cannot be read", why=why, fix="check the path") from error
 
 
 def _csv(columns: Sequence[str], rows: Iterator[Sequence[Any]], out: Output) -> None:

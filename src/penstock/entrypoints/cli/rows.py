@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -57,7 +57,15 @@ def _arguments(parser: ArgumentParser) -> None:
         "--rule", metavar="TEXT", default="", help="rows with this reason, or the one that contains this text"
     )
     parser.add_argument("--slot", metavar="ADDRESS", default="", help="rows of this delivery")
-    parser.add_argument("--on", metavar="DATE", type=date.fromisoformat, help="rows that were rejected on this day")
+    parser.add_argument("--on", metavar="DATE", type=day_of, help="rows that were rejected on this day")
+
+
+def day_of(text: str) -> date:
+    """A day that a person typed."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no day such as 2024-03-01") from None
 
 
 def quarantine(options: Namespace, out: Output) -> int:
