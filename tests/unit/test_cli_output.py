@@ -7,12 +7,13 @@ import json
 import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from penstock.entrypoints.cli.output import Output, Progress, command, encode, table_lines
-from penstock.errors import Suspended
+from penstock.errors import StorageUnavailable, Suspended
 
 
 class Terminal(io.StringIO):
@@ -172,3 +173,45 @@ def test_the_command_is_named_as_it_can_be_called(tmp_path, monkeypatch, beside,
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path) if on_path else "/nowhere")
     assert command() == said.format(bin=tmp_path)
+
+
+def narrow(encoding: str) -> io.TextIOWrapper:
+    """A stream of another locale."""
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+
+
+def said(stream: io.TextIOWrapper) -> str:
+    return stream.buffer.getvalue().decode(stream.encoding)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("ascii", "? caf?\n"), ("latin-1", "? café\n"), ("utf-8", "✓ café\n")])
+def test_what_a_stream_cannot_show_is_replaced(encoding, text):
+    stream = narrow(encoding)
+    Output(stdout=stream, stderr=stream).say("✓ café")
+    assert said(stream) == text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_keeps_every_character_on_every_stream(encoding):
+    stream = narrow(encoding)
+    Output(json=True, stdout=stream, stderr=stream).record({"naïve": 'São "Paulo" ✓ 🦦'})
+    assert json.loads(said(stream)) == {"naïve": 'São "Paulo" ✓ 🦦'}
+
+
+def test_output_that_cannot_be_written_is_no_mistake_of_ours():
+    with Path("/dev/full").open("w") as full, pytest.raises(StorageUnavailable, match="the output cannot be written"):
+        Output(stdout=full, stderr=full).say("x")
+
+
+def test_streams_may_be_closed(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    out = Output()
+    out.say("x")
+    out.stdout.close()
+
+
+def test_a_dumb_terminal_has_no_colour(monkeypatch):
+    stream = narrow("utf-8")
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    plain, coloured = (Output(stdout=stream, variables={"TERM": term}).paint("red", "x") for term in ("dumb", "xterm"))
+    assert (plain, coloured) == ("x", "\033[31mx\033[0m")

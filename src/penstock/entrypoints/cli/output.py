@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, StorageUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,10 @@ class Output:
         stderr: TextIO | None = None,
     ) -> None:
         self.json, self.verbose = json, verbose
-        self.stdout = stdout or sys.stdout
-        self.stderr = stderr or sys.stderr
-        self._colours = not json and not (variables or {}).get("NO_COLOR")
+        self.stdout = stdout or sys.stdout or _nowhere()
+        self.stderr = stderr or sys.stderr or _nowhere()
+        known = variables or {}
+        self._colours = not json and not known.get("NO_COLOR") and known.get("TERM") != "dumb"
 
     def say(self, text: str = "") -> None:
         """A line for people."""
@@ -50,13 +51,22 @@ class Output:
     def record(self, facts: Mapping[str, Any]) -> None:
         """A line for programs."""
         if self.json:
-            self._line(self.stdout, encode(facts))
+            text = encode(facts)
+            self._line(self.stdout, text if _takes(self.stdout, text) else _escaped(text))
 
     @staticmethod
     def _line(stream: TextIO, text: str) -> None:
-        # In one piece: several threads may speak.
-        stream.write(text + "\n")
-        stream.flush()
+        if not _takes(stream, text):
+            text = text.encode(stream.encoding, "replace").decode(stream.encoding)
+        try:
+            # In one piece: several threads may speak.
+            stream.write(text + "\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _give_up(stream)
+            raise StorageUnavailable("the output cannot be written", why=error.strerror or "") from error
 
     def event(self, event: str, **facts: Any) -> None:
         """A line for programs that says what happened."""
@@ -158,6 +168,40 @@ class Progress:
     def _write(self, line: str) -> None:
         print("\r" + line.ljust(self._width) + ("" if line else "\r"), end="", file=self._out.stderr, flush=True)
         self._width = len(line)
+
+
+def _nowhere() -> TextIO:
+    """Where words go when the standard stream was closed before the start."""
+    import os
+
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  it lives as long as the command
+
+
+def _give_up(stream: TextIO) -> None:
+    """What is still to be written goes nowhere: at the exit, too, when Python empties the buffer."""
+    import os
+    from contextlib import suppress
+
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _escaped(text: str) -> str:
+    """The same JSON in ASCII: anything else stands in its strings alone."""
+    import json
+
+    return "".join(sign if sign.isascii() else json.dumps(sign)[1:-1] for sign in text)
+
+
+def _takes(stream: TextIO, text: str) -> bool:
+    """Whether a stream's encoding has every character: a terminal of another locale may not."""
+    if text.isascii() or not stream.encoding:
+        return True
+    try:
+        text.encode(stream.encoding, stream.errors or "strict")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def command() -> str:

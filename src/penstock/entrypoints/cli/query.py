@@ -149,8 +149,13 @@ def _csv(columns: Sequence[str], rows: Iterator[Sequence[Any]], out: Output) -> 
     import csv
 
     writer = csv.writer(out.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    try:
+        writer.writerow(columns)
+        writer.writerows(rows)
+    except UnicodeEncodeError as error:
+        # Data is not to be changed on its way: nobody would see it.
+        what = f"the output's encoding, {error.encoding}, lacks a character of the rows"
+        raise UsageError(what, fix="PYTHONIOENCODING=utf-8 penstock query …") from None
 
 
 def _table(columns: Sequence[str], rows: Iterator[Sequence[Any]], limit: int, out: Output) -> None:
