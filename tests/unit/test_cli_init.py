@@ -42,8 +42,8 @@ def test_it_prints_the_files_and_two_commands(capsys, monkeypatch):
     monkeypatch.setattr(init, "command", lambda: "penstock")
     main(["init", "shop"])
     assert capsys.readouterr().out == (
-        "✓ shop\n  .gitignore\n  pyproject.toml\n  fixtures/\n    sales_2024-03-04.csv\n  pipelines/\n    sales.py\n\n"
-        "Next:\n  cd shop && penstock test\n  penstock run sales fixtures/sales_2024-03-04.csv\n"
+        "✓ shop\n  .gitignore\n  pyproject.toml\n  fixtures/\n    sales_2024-03-04.csv\n  pipelines/\n    sales.py\n"
+        "  landing/\n\nNext:\n  cd shop && penstock test\n  penstock run sales fixtures/sales_2024-03-04.csv\n"
     )
 
 
@@ -104,6 +104,16 @@ def test_wrong_usage_says_the_way(words, fix, here, capsys):
     assert main(words) == 2
     assert fix in capsys.readouterr().err
     assert files(here) == set()
+
+
+def test_files_can_be_put_into_the_landing_zone_at_once(here, capsys):
+    assert main(["init", "shop"]) == 0
+    assert (here / "shop/landing").is_dir()
+    assert "\n  landing/\n" in capsys.readouterr().out
+    (here / "shop/landing").rmdir()
+    (here / "shop/landing").write_text("id\n1\n")
+    assert main(["run", "--project", "shop"]) == 1
+    assert "the landing zone is a file, not a folder" in capsys.readouterr().err
 
 
 def test_leftovers_of_an_example_are_not_copied(here, monkeypatch, tmp_path_factory):

@@ -40,6 +40,9 @@ class FolderLanding:
         start = self._path(prefix.rstrip("/") or LANDING)
         if not start.exists():
             return
+        if start == self.root and not start.is_dir():
+            what = "the landing zone is a file, not a folder"
+            raise StorageUnavailable(what, at=str(start), fix="move it away: files land below landing/")
         try:
             yield from self._walk(start)
         except OSError as error:

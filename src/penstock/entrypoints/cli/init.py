@@ -43,10 +43,11 @@ def init(options: Namespace, out: Output) -> int:
         files = [*create(folder, example, only=("pyproject.toml",)), _write(folder / "pipelines" / f"{name}.py", text)]
     else:
         files = create(folder, example)
+    made = _landing(folder)
     steps = next_steps(folder, options.source or "", here=options.here)
     out.event("project_created", folder=folder, files=[str(file.relative_to(folder)) for file in files], next=steps)
     out.say(f"{out.mark('good')} {out.paint('bold', folder.name)}")
-    out.say(tree(file.relative_to(folder) for file in files) + "\n\nNext:")
+    out.say(tree(file.relative_to(folder) for file in files) + made + "\n\nNext:")
     for step in steps:
         out.say(f"  {step}")
     return 0
@@ -72,6 +73,15 @@ def create(folder: Path, example: str, only: Iterable[str] = ()) -> list[Path]:
     made = [_copy(origin / name, folder / name, folder.name) for name in wanted]
     ignore = folder / ".gitignore"
     return made if ignore.exists() else [*made, _write(ignore, GITIGNORE)]
+
+
+def _landing(folder: Path) -> str:
+    """Make the folder in which files land, so that one may be copied there; returns its line in the tree."""
+    place = folder / "landing"
+    if place.exists():
+        return ""
+    place.mkdir()
+    return "\n  landing/"
 
 
 def tree(files: Iterable[Path]) -> str:
