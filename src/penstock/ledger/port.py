@@ -27,8 +27,8 @@ from penstock.model.surveys import Surveyed
 class ClaimLimits:
     """How much one run may hold. A single generation larger than `bytes` is a run of its own."""
 
-    generations: int = 2000
-    bytes: int = 64 * 1024 * 1024
+    generations: int = 10_000
+    bytes: int = 128_000_000
     lease: timedelta = timedelta(seconds=60)
 
 

@@ -23,8 +23,8 @@ class Retry:
 class Limits:
     """How much one batch may hold, and which files are refused as too large for their size (zip bombs)."""
 
-    batch_files: int = 2000
-    batch_bytes: int = 64_000_000
+    batch_files: int = 10_000
+    batch_bytes: int = 128_000_000
     expanded_bytes: int = 100_000_000_000
     expansion: int = 200
     refused_rows: int = 1000

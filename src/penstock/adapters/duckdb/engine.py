@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from penstock.adapters.duckdb.feeding import Batch, Feed
 from penstock.adapters.duckdb.halfway import Keeper, KeptFeed
@@ -41,6 +42,7 @@ from penstock.model.slots import Generation, Standing
 from penstock.runtime.ports import Half, Landing, Preparation, Prepared, Tables
 
 LIMITS = Limits()
+Item = TypeVar("Item")
 
 
 class DuckEngine:
@@ -95,9 +97,11 @@ class Preparing:
         """`session` and `files` (numbers of files) are those of others who write to the same attempt's folders."""
         self.work, self.plan, self.key, self.resources = work, work.plan, engine.key, resources
         self.place = engine.zones, Path(work.plan.pipeline) / work.run / str(work.attempt)
-        self.late = rejects_late(work.plan) or bool(work.refused or work.earlier)
-        self.lanes = 1 if self.late or not safe_side_by_side(work.plan) else resources.lanes
-        self.feed = Feed(engine.landing, work.plan, resources, self.lanes, engine.limits)
+        again = bool(work.refused or work.earlier)
+        self.late = rejects_late(work.plan) or again
+        self.abreast = 1 if again or not safe_side_by_side(work.plan) else resources.lanes
+        self.lanes = 1 if self.late else self.abreast
+        self.feed = Feed(engine.landing, work.plan, resources, (self.lanes, self.abreast), engine.limits)
         if work.kept is not None:
             self.feed = KeptFeed.of(self.feed, work.kept)
         self.tallies = {
@@ -116,10 +120,7 @@ class Preparing:
         staging = Staging(session, zones / "staging" / place, PACKED if published else PLAIN, self.files)
         quarantine = Quarantine(session, self.work, zones / "quarantine" / place, self.files)
         good = Spill(session, set(self.plan.spilled), self.resources.scratch / "good")
-        lane = Lane(session, self.plan, staging, quarantine, good, resources.scratch)
-        if self.tallies:
-            lane.name_slots(self.tallies.values())
-        return lane
+        return Lane(session, self.plan, staging, quarantine, good, resources.scratch)
 
     def _session(self, resources: Resources) -> Session:
         session = Session(resources, key=self.key, run_time=self.work.run_time)
@@ -133,8 +134,13 @@ class Preparing:
     def run(self) -> Prepared:
         self.staging.begin()
         self.lane.quarantine.begin()
-        for batch in self.feed.batches(list(self.tallies.values())):
-            self._batch(batch)
+        batches = self.feed.batches(list(self.tallies.values()))
+        for joined, some in itertools.groupby(batches, lambda batch: batch.part is not None):
+            if joined:
+                self._joined(some)
+            else:
+                for batch in some:
+                    self._batch(self.lane, batch)
         for tally in self.tallies.values():
             self.refusals.close(tally)
         point("prepare.before_durable")
@@ -149,6 +155,7 @@ class Preparing:
         keeper = Keeper(self.lane, self.plan, zones / "staging" / place.with_name(f"{place.name}.kept"))
         keeper.begin()
         tallies = list(self.tallies.values())
+        self.lane.name_slots(tallies)
         for batch in self.feed.batches(tallies):
             keeper.take(batch, self.feed)
             self._told()
@@ -159,47 +166,62 @@ class Preparing:
         """Say how far the reading has come."""
         self.work.progress(read + sum(tally.read for tally in self.tallies.values()))
 
-    # --- one batch -----------------------------------------------------------------------------------------------
+    # --- batches -------------------------------------------------------------------------------------------------
 
-    def _batch(self, batch: Batch) -> None:
+    def _joined(self, batches: Iterator[Batch]) -> None:
+        """Batches of small deliveries: where there are several, every core works on one of its own."""
+        head = list(itertools.islice(batches, 2))
+        batches = itertools.chain(head, batches)
+        if self.abreast > 1 and len(head) > 1:
+            self._abreast(self.abreast, batches, self._one_of_many)
+        else:
+            for batch in batches:
+                self._batch(self.lane, batch)
+
+    def _one_of_many(self, lane: Lane, number: int, batch: Batch) -> None:
+        lane.staging.place = lane.quarantine.place = number
+        self._batch(lane, batch)
+
+    def _batch(self, lane: Lane, batch: Batch) -> None:
         """Whole deliveries: many small ones joined, or one in parts."""
         tallies = {tally.ordinal: tally for tally in batch.tallies}
-        marks = (self.staging.mark(), self.lane.quarantine.mark())
+        lane.name_slots(batch.tallies)
+        marks = (lane.staging.mark(), lane.quarantine.mark())
         try:
             parts = self.feed.parts(batch)
             first, second = next(parts, None), next(parts, None)
             if first is None:
                 return
             if second is None:
-                self._whole(first, tallies)
+                self._whole(lane, first, tallies)
             else:
                 self._long(batch, _chain(first, second, parts), tallies)
         except DataError as error:
             if error.exit_code == 1 or len(tallies) > 1:
                 raise
-            self.staging.rollback(marks[0])
+            lane.staging.rollback(marks[0])
             next(iter(tallies.values())).end(Standing.REFUSED, error)
         if all(tally.standing is Standing.REFUSED for tally in tallies.values()):
-            self.lane.quarantine.rollback(marks[1])
+            lane.quarantine.rollback(marks[1])
 
-    def _whole(self, part: Part, tallies: dict[int, Tally]) -> None:
+    def _whole(self, lane: Lane, part: Part, tallies: dict[int, Tally]) -> None:
         """A batch that is one part: what sees whole deliveries runs between reading and staging."""
-        rejected = self.lane.read(part, tallies)
+        rejected = lane.read(part, tallies)
         self._told()
-        self.relations.source(late=False)
+        lane.relations.source(late=False)
         if self.late:
-            self.lane.steps()
-            self._find(self._chunk_sources(""), tallies)
-            self.relations.start()
-            self.relations.reject(rejected)
-            self.relations.source(late=True)
-        self.lane.steps()
-        self.lane.finish(tallies, late=self.late, whole=True)
-        self._stop_and_suspend(tallies, self._chunk_sources(GOOD))
-        self.lane.separate(tallies)
-        self.lane.stage(tallies, chunked=True)
-        Wide(self.lane).run(list(tallies.values()), self._chunk_sources(GOOD))
-        self.session.run("DELETE FROM main._late")
+            lane.steps()
+            self._find(lane.session, self._chunk_sources(""), tallies)
+            lane.relations.start()
+            lane.relations.reject(rejected)
+            lane.relations.source(late=True)
+        lane.steps()
+        lane.finish(tallies, late=self.late, whole=True)
+        self._stop_and_suspend(lane.session, tallies, self._chunk_sources(GOOD))
+        lane.separate(tallies)
+        lane.stage(tallies, chunked=True)
+        Wide(lane).run(list(tallies.values()), self._chunk_sources(GOOD))
+        lane.session.run("DELETE FROM main._late")
 
     def _long(self, batch: Batch, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
         """A delivery in parts. Rows that only the whole can reject are found first, in a pass of their own."""
@@ -207,7 +229,7 @@ class Preparing:
             relations = late_relations(self.plan) | self.refusals.relations(self.plan)
             seen = Spill(self.session, relations, self.resources.scratch / "seen")
             self.look(parts, tallies, seen)
-            self._find(seen.sources(), tallies)
+            self._find(self.session, seen.sources(), tallies)
             seen.clear()
             parts = self.feed.parts(batch)
         start = self.staging.mark()
@@ -219,9 +241,9 @@ class Preparing:
         good.clear()
         self.session.run("DELETE FROM main._late")
 
-    def _find(self, sources: dict[str, str], tallies: dict[int, Tally]) -> None:
-        """Fill `main._late`."""
-        find_late(self.session, self.plan, sources, tallies)
+    def _find(self, session: Session, sources: dict[str, str], tallies: dict[int, Tally]) -> None:
+        """Fill `main._late`. What was refused is looked for in one lane only."""
+        find_late(session, self.plan, sources, tallies)
         for tally in tallies.values():
             if self.refusals.of(tally):
                 self.refusals.find(tally, self.plan, sources)
@@ -249,38 +271,47 @@ class Preparing:
                 self.lane.take(number, part, tallies, late=self.late)
                 self._told()
         self._combine(start, tallies)
-        self._stop_and_suspend(tallies, good.sources())
+        self._stop_and_suspend(self.session, tallies, good.sources())
         return good
 
     def _side_by_side(self, parts: Iterator[Part], tallies: dict[int, Tally]) -> None:
-        """Every core works on a part of its own. What the lanes wrote and counted is put together in order."""
-        lanes: dict[Lane, dict[int, Tally]] = {}
+        """Every core works on a part of its own. What the lanes counted is added up."""
+        counted: dict[Lane, dict[int, Tally]] = {}
 
-        def make(number: int) -> Lane:
-            lane = self._lane(self.resources.divided(self.lanes, f"lane{number}"))
-            lanes[lane] = {ordinal: tally.blank() for ordinal, tally in tallies.items()}
-            return lane
+        def take(lane: Lane, number: int, part: Part) -> None:
+            if lane not in counted:
+                counted[lane] = {ordinal: tally.blank() for ordinal, tally in tallies.items()}
+                lane.name_slots(tallies.values())
+            lane.take(number, part, counted[lane], late=False)
+            self._told(sum(tally.read for each in list(counted.values()) for tally in each.values()))
 
         try:
-            makers = [partial(make, number) for number in range(self.lanes)]
-            side_by_side(makers, parts, partial(self._take, lanes))
+            self._abreast(self.lanes, parts, take)
+        finally:
+            for each in counted.values():
+                for ordinal, tally in each.items():
+                    tallies[ordinal].add(tally)
+
+    def _abreast(self, count: int, items: Iterator[Item], work: Callable[[Lane, int, Item], None]) -> None:
+        """Let lanes work on items side by side, and put what they write together in the order of the items."""
+        lanes: list[Lane] = []
+
+        def make(number: int) -> Lane:
+            lanes.append(self._lane(self.resources.divided(count, f"lane{number}")))
+            return lanes[-1]
+
+        try:
+            side_by_side([partial(make, number) for number in range(count)], items, work)
         finally:
             self.staging.absorb([lane.staging for lane in lanes])
             self.lane.quarantine.absorb([lane.quarantine for lane in lanes])
-            for counted in lanes.values():
-                for ordinal, tally in counted.items():
-                    tallies[ordinal].add(tally)
-
-    def _take(self, lanes: dict[Lane, dict[int, Tally]], lane: Lane, number: int, part: Part) -> None:
-        lane.take(number, part, lanes[lane], late=False)
-        self._told(sum(tally.read for counted in list(lanes.values()) for tally in counted.values()))
 
     # --- pieces --------------------------------------------------------------------------------------------------
 
-    def _stop_and_suspend(self, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
+    def _stop_and_suspend(self, session: Session, tallies: dict[int, Tally], sources: dict[str, str]) -> None:
         for tally in tallies.values():
             tally.judge_drift(self.plan.source.columns, self.plan.reading.privacy)
-        judge_slots(self.session, slot_rules(self.plan, chunked=True), sources, tallies)
+        judge_slots(session, slot_rules(self.plan, chunked=True), sources, tallies)
         stops = {spec.rule.text for specs in self.plan.rules.values() for spec in specs if spec.severity == "stop"}
         for tally in tallies.values():
             failed = [reason for reason in tally.reasons if reason in stops]

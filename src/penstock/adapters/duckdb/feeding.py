@@ -11,6 +11,7 @@ import hashlib
 import io
 import itertools
 import json
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,6 +40,9 @@ from penstock.runtime.ports import Landing
 SMALL = 1024 * 1024
 """Deliveries of up to this many stored bytes are joined with others."""
 
+WORTHWHILE = 8 * 1024 * 1024
+"""Fewer stored bytes than these take less time than another lane's start."""
+
 _PARQUET_ROWS = 200_000
 _WRITTEN = Dialect()
 """How rows that a person edited are written again, whatever their file's dialect."""
@@ -57,7 +61,7 @@ class _Joints:
     """A joined part while it grows: only chunks of one form can be read as one."""
 
     def __init__(self) -> None:
-        self.size = 0
+        self.size = self.stored = 0
         self._joints: dict[object, list[tuple[Tally, Chunk]]] = {}
 
     def add(self, tally: Tally, chunk: Chunk) -> None:
@@ -65,11 +69,12 @@ class _Joints:
         form = chunk.numbered, chunk.newline, chunk.delimiter, chunk.quote, chunk.columns
         self._joints.setdefault(form, []).append((tally, chunk))
         self.size += len(chunk.data)
+        self.stored += tally.content.size if tally.content else 0
 
     def take(self, plan: Plan) -> Iterator[Batch]:
         """What is here, if anything, the largest joint first; nothing is left."""
         joints = sorted(self._joints.values(), key=len, reverse=True)
-        self._joints, self.size = {}, 0
+        self._joints, self.size, self.stored = {}, 0, 0
         if joints:
             yield Batch(tuple(tally for joint in joints for tally, _ in joint), JoinedPart(joints, plan))
 
@@ -77,15 +82,17 @@ class _Joints:
 class Feed:
     """Opens what was accepted, and nothing else: content is hashed while it is read."""
 
-    def __init__(self, landing: Landing, plan: Plan, resources: Resources, lanes: int, limits: Limits) -> None:
-        """The parts of a long delivery are shared out among lanes; what is joined is one lane's, with all resources."""
+    def __init__(
+        self, landing: Landing, plan: Plan, resources: Resources, lanes: tuple[int, int], limits: Limits
+    ) -> None:
+        """Among so many lanes the parts of one long delivery are shared out; among so many, joints of small ones."""
         self.landing, self.plan, self.limits = landing, plan, limits
-        self.resources, self.joint_bytes = resources.divided(lanes), resources.chunk_bytes
+        self.resources, self.abreast, self.room = resources.divided(lanes[0]), lanes[1], resources.chunk_bytes
         self.most = min(SMALL, self.resources.chunk_bytes)
 
     def batches(self, tallies: list[Tally]) -> Iterator[Batch]:
         """Small deliveries joined, each other one alone. What cannot be opened ends its tally here."""
-        joints = _Joints()
+        joints, lanes, share = _Joints(), *self._shares(tallies)
         for tally in tallies:
             if not self._small(tally):
                 yield Batch((tally,))
@@ -96,9 +103,17 @@ class Feed:
             if len(chunks) != 1:
                 continue
             joints.add(tally, chunks[0])
-            if joints.size >= self.joint_bytes:
+            if joints.stored >= share or joints.size >= self.room // lanes:
                 yield from joints.take(self.plan)
         yield from joints.take(self.plan)
+
+    def _shares(self, tallies: Iterable[Tally]) -> tuple[int, int]:
+        """Among how many lanes small deliveries are shared out, and how many stored bytes each lane has at a time: as
+        many as the others, so that none waits for the last one."""
+        stored = sum(tally.content.size for tally in tallies if tally.content and self._small(tally))
+        lanes = self.abreast if stored >= self.abreast * WORTHWHILE else 1
+        rounds = math.ceil(stored / self.room) or 1
+        return lanes, max(1, math.ceil(stored / (lanes * rounds)))
 
     def parts(self, batch: Batch) -> Iterator[Part]:
         """The parts of a batch; asked for again, the delivery is opened again."""

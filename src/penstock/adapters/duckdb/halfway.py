@@ -95,7 +95,7 @@ class KeptFeed(Feed):
     @classmethod
     def of(cls, feed: Feed, kept: Staged) -> KeptFeed:
         """In the place of a feed that reads the landing zone."""
-        found = cls(feed.landing, feed.plan, feed.resources, 1, feed.limits)
+        found = cls(feed.landing, feed.plan, feed.resources, (1, 1), feed.limits)
         found.kept = kept
         return found
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from penstock.adapters.duckdb.parts import Part, RejectedRow
 from penstock.adapters.duckdb.quarantine import Quarantine
@@ -29,6 +30,7 @@ from penstock.errors import StepFailed
 from penstock.model.rows import RESERVED, ROW, SEQUENCE, SLOT
 from penstock.model.slots import Standing
 
+Item = TypeVar("Item")
 _OWN = ", ".join(quote_literal(name) for name in RESERVED)
 DIGEST = f"coalesce(sum(hash(*COLUMNS(lambda c: c NOT IN ({_OWN})))::HUGEINT), 0)"
 """Sums hashes of whole rows, but for what Penstock adds to them: equal rows have an equal sum, in whatever order and
@@ -207,11 +209,11 @@ def safe_side_by_side(plan: Plan) -> bool:
 
 
 def side_by_side(
-    makers: Sequence[Callable[[], Lane]], parts: Iterator[Part], work: Callable[[Lane, int, Part], None]
+    makers: Sequence[Callable[[], Lane]], items: Iterator[Item], work: Callable[[Lane, int, Item], None]
 ) -> None:
-    """Let each lane, made and closed by a thread of its own, take the next part until there are none. The first error
+    """Let each lane, made and closed by a thread of its own, take the next item until there are none. The first error
     ends them all and is raised."""
-    numbered, turn, stop = enumerate(parts), threading.Lock(), threading.Event()
+    numbered, turn, stop = enumerate(items), threading.Lock(), threading.Event()
 
     def follow(lane: Lane) -> None:
         while not stop.is_set():

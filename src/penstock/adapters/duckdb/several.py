@@ -45,6 +45,7 @@ class Several:
         self.engine, self.resources, self.work = engine, resources, work
         self.files = itertools.count()
         self.whole = Preparing(engine, resources, work, files=self.files)
+        self.whole.lane.name_slots(self.whole.tallies.values())
         self.session, self.tallies = self.whole.session, self.whole.tallies
         self._blocks = itertools.count(1)
         self._quarantines = [self.whole.lane.quarantine]
