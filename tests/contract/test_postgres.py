@@ -90,6 +90,15 @@ def test_the_commit_token_stands_beside_the_tables(warehouse, sender):
     assert warehouse.execute(query) == [("shop", "a.csv", 3, unit.sequence, unit.base, unit.span, "run-7")]
 
 
+@pytest.mark.parametrize("address", ["plain", 'say "a"', "back\\slash", "{a,b}", "NULL", "", "Zoë's", 'mixed \\" {",'])
+def test_slots_may_have_any_names(warehouse, sender, address):
+    for number in (1, 2):
+        parts = [sender.part(name, number, log=[(1, name)]) for name in (address, "another")]
+        warehouse.destination.load(sender.load([LOG], *parts))
+    held = warehouse.destination.holdings("shop", ["log"])
+    assert {(holding.slot.address, holding.number) for holding in held} == {(address, 2), ("another", 2)}
+
+
 @pytest.mark.parametrize("lacking", ["DROP COLUMN revision", "DROP COLUMN identity, DROP COLUMN revision"])
 def test_slots_of_an_earlier_version_get_the_new_columns(warehouse, sender, postgres_url, tmp_path, lacking):
     part = order(sender, "a.csv", 1)

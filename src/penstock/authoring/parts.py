@@ -7,6 +7,7 @@ the left, the first of the ways. So no name, however made, is slow.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -122,7 +123,7 @@ class Dated:
 Piece = Literal | Anything | Dated
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Segment:
     """A folder's or the file's name: pieces side by side. A segment without pieces is `**`."""
 
@@ -132,14 +133,25 @@ class Segment:
     def deep(self) -> bool:
         return not self.pieces
 
-    @property
+    @cached_property
     def literal(self) -> str | None:
         """Its text, if it is nothing else."""
-        texts = [piece.text for piece in self.pieces if isinstance(piece, Literal)]
-        return "".join(texts) if texts and len(texts) == len(self.pieces) else None
+        return _text(self.pieces) if self.pieces else None
+
+    @cached_property
+    def _only(self) -> tuple[str, Anything, str] | None:
+        """Its one part that stands for anything, with the text before and behind it."""
+        for place, piece in enumerate(self.pieces):
+            before, behind = _text(self.pieces[:place]), _text(self.pieces[place + 1 :])
+            if isinstance(piece, Anything) and before is not None and behind is not None:
+                return before, piece, behind
+        return None
 
     def match(self, name: str) -> dict[str, Part] | None:
         """The captured parts, each as short as the rest allows."""
+        return self._match_ways(name) if self._only is None else _between(name, *self._only)
+
+    def _match_ways(self, name: str) -> dict[str, Part] | None:
         ends = self._ends(name)
         if 0 not in ends[0]:
             return None
@@ -184,6 +196,20 @@ class Segment:
     def __str__(self) -> str:
         texts = (piece.text if isinstance(piece, Literal) else str(piece) for piece in self.pieces)
         return "".join(texts) or "**"
+
+
+def _text(pieces: Sequence[Piece]) -> str | None:
+    """The text of pieces that are nothing else."""
+    texts = [piece.text for piece in pieces if isinstance(piece, Literal)]
+    return "".join(texts) if len(texts) == len(pieces) else None
+
+
+def _between(name: str, before: str, piece: Anything, behind: str) -> dict[str, Part] | None:
+    """What stands between two texts: most names of files have no other parts, and are matched by the thousand."""
+    end = len(name) - len(behind)
+    if end - len(before) < piece.least or not (name.startswith(before) and name.endswith(behind)):
+        return None
+    return {piece.name: name[len(before) : end]} if piece.name else {}
 
 
 def _wanted(piece: Piece) -> str:

@@ -18,6 +18,7 @@ from typing import TypedDict
 from penstock.errors import UsageError, WorkersLost
 from penstock.ledger.port import RetryPolicy
 from penstock.ledger.retrying import delay, spent
+from penstock.model.records import changed
 from penstock.model.refusals import Refused
 from penstock.model.runs import KEPT, Reached, Result, Run, RunState, Stage, Staged
 from penstock.model.slots import Generation, Kind, Slot, Standing
@@ -383,26 +384,8 @@ def _end(run: Run, state: RunState, now: datetime) -> Run:
 
 
 def standing_at(item: Generation, standing: Standing, run: str) -> Generation:
-    """The generation, standing otherwise. Written out: `replace` costs twice as much for every file."""
-    return Generation(
-        item.slot,
-        item.number,
-        item.kind,
-        item.sequence,
-        item.accepted_at,
-        item.content,
-        item.parts,
-        item.cause,
-        item.fingerprint,
-        item.hard,
-        item.lines,
-        item.fixes,
-        item.heals,
-        standing,
-        run,
-        item.members,
-        item.run_time,
-    )
+    """The generation, standing otherwise."""
+    return changed(item, standing=standing, run=run)
 
 
 def _learned(run: Run, told: Mapping[str, Result]) -> Learned:

@@ -7,11 +7,12 @@ identities are half-open, and a range is all that an adapter needs to tell one s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from penstock.errors import DestinationError, EntityConflict, KeyCollision
+from penstock.errors import DestinationError, EntityConflict, KeyCollision, PenstockError
+from penstock.model.records import changed
 from penstock.model.slots import Kind
 from penstock.model.tables import Load, Mode, Reference, TableSpec, Unit
 
@@ -219,7 +220,7 @@ def counted(verdict: Verdict, rows: Mapping[tuple[int, str], int]) -> tuple[Chan
     for (ordinal, table), count in rows.items():
         own.setdefault(ordinal, {})[table] = count
     return tuple(
-        replace(change, record=replace(change.record, rows=own.get(number, {})))
+        changed(change, record=changed(change.record, rows=own.get(number, {})))
         for number, change in enumerate(verdict.changes)
     )
 
@@ -239,17 +240,21 @@ def declared(facts: Mapping[str, Any]) -> TableSpec:
 
 
 def _distinct(units: Sequence[Unit]) -> None:
-    ordered = sorted(units, key=whole)
-    for before, after in pairwise(ordered):
-        if before.slot == after.slot:
-            raise DestinationError(
-                "two generations of one slot are in one load",
-                at=str(after.slot),
-                why="their rows have the same identities and cannot be told apart",
-                fix="load them one after the other",
-            )
-        if whole(before).high > whole(after).low:
-            raise collision(before.slot.address, after.slot.address, after.slot.pipeline)
+    ordered = sorted((*whole(unit), place) for place, unit in enumerate(units))
+    for (_, high, before), (low, _, after) in pairwise(ordered):
+        if high > low:
+            raise _overlap(units[before], units[after])
+
+
+def _overlap(before: Unit, after: Unit) -> PenstockError:
+    if before.slot != after.slot:
+        return collision(before.slot.address, after.slot.address, after.slot.pipeline)
+    return DestinationError(
+        "two generations of one slot are in one load",
+        at=str(after.slot),
+        why="their rows have the same identities and cannot be told apart",
+        fix="load them one after the other",
+    )
 
 
 def _change(unit: Unit, known: Record | None, token: str) -> Change:

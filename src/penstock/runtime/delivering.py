@@ -8,6 +8,7 @@ from dataclasses import replace
 from penstock.compile.plan import Plan
 from penstock.errors import DestinationAhead, PenstockError, RowsRefused
 from penstock.model.faults import point
+from penstock.model.records import changed
 from penstock.model.refusals import BY
 from penstock.model.runs import Reached, Result, Staged
 from penstock.model.slots import Generation, Slot, Standing
@@ -101,5 +102,5 @@ def results_of(
     for unit in units:
         known = results.get(unit.slot) or Result(unit.slot, unit.number)
         counted = {**known.rows, **rows.get(unit.slot.address, {})}
-        found.append(replace(known, standing=Standing.LOADED, rows=counted))
+        found.append(changed(known, standing=Standing.LOADED, rows=counted))
     return found

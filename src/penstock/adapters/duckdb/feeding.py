@@ -147,7 +147,7 @@ class Feed:
         stream = self._open(tally)
         if stream is None:
             return []
-        with closing(stream):
+        with stream:
             data = stream.read()
         if data.startswith(PACKED):
             return list(itertools.islice(self._chunks(tally, careful=True), 2))

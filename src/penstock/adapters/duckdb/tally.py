@@ -97,11 +97,12 @@ class Tally:
 
     def hold(self, low: int, high: int) -> None:
         """Raise `RowsUnaccounted` unless these row identities lie in the slot's range."""
-        if not self.base <= low <= high <= self.base + self.lines:
+        base = self.base
+        if not base <= low <= high <= base + self.lines:
             raise RowsUnaccounted(
                 "rows of a table lie outside of the range of their slot",
                 at=self.address,
-                why=f"lines {low - self.base} to {high - self.base} of {self.lines}",
+                why=f"lines {low - base} to {high - base} of {self.lines}",
             )
 
     def result(self) -> Result:
@@ -132,4 +133,6 @@ class Tally:
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    if len(counts) < 2:
+        return dict(counts)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

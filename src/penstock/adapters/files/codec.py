@@ -27,6 +27,7 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
     codecs.BOM_UTF8: "utf-8",
 }
+_ANY_MARK = tuple(_MARKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def resolve(encoding: str, head: bytes) -> Codec:
 
 def marked(head: bytes) -> tuple[bytes, str]:
     """The byte order mark at the start and the encoding that it announces, or nothing."""
+    if not head.startswith(_ANY_MARK):
+        return b"", ""
     return next(((mark, name) for mark, name in _MARKS.items() if head.startswith(mark)), (b"", ""))
 
 

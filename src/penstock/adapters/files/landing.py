@@ -13,7 +13,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from penstock.errors import StorageUnavailable, UnknownName, UsageError
+from penstock.errors import PenstockError, StorageUnavailable, UnknownName, UsageError
 from penstock.model.slots import Content
 from penstock.runtime.ports import Found
 
@@ -32,7 +32,7 @@ class FolderLanding:
     """`landing/` below a project's folder. Addresses are POSIX paths that begin with `landing/`."""
 
     def __init__(self, zones: Path) -> None:
-        self.zones = zones
+        self.zones, self._zones = zones, str(zones)
         self.root = zones / LANDING
 
     def scan(self, prefix: str = f"{LANDING}/") -> Iterator[Found]:
@@ -57,39 +57,39 @@ class FolderLanding:
 
     def stat(self, address: str) -> Found | None:
         """One object as it is now; None when it is not there or not final."""
-        path = self._path(address)
+        place = self._place(address)
         try:
-            status = os.stat(path)  # noqa: PTH116 - for each file that lands
+            status = os.stat(place)  # noqa: PTH116 - for each file that lands
         except FileNotFoundError:
             return None
         except OSError as error:
             raise _unavailable(error, address) from error
-        return _found(address, status) if S_ISREG(status.st_mode) and is_final(path.name) else None
+        return _found(address, status) if S_ISREG(status.st_mode) and is_final(place.rpartition("/")[2]) else None
 
     def content(self, address: str) -> Content:
         """See `penstock.runtime.ports.Landing`."""
-        with self._opened(address, buffering=0) as file:
-            expected = os.fstat(file.fileno()).st_size
-            digest, size = hashlib.sha256(), 0
-            # A buffer much larger than the file would cost more than its hash.
-            while block := file.read(min(_BLOCK, expected + 1)):
-                digest.update(block)
-                size += len(block)
-            return Content(digest.hexdigest(), size, version(os.fstat(file.fileno())))
+        try:
+            descriptor = os.open(self._place(address), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return _content(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise self._refusal(error, address) from error
 
     def open(self, address: str) -> BinaryIO:
         """See `penstock.runtime.ports.Landing`."""
-        return self._opened(address)
-
-    def _opened(self, address: str, buffering: int = -1) -> BinaryIO:
         try:
-            return open(self._path(address), "rb", buffering)  # noqa: PTH123 - costs half as much, for each file
-        except FileNotFoundError as error:
-            if not self.root.exists():
-                raise StorageUnavailable("the landing zone is not there", at=str(self.root)) from error
-            raise UnknownName(f"there is no object {address!r}", fix="penstock status shows what arrived") from error
+            return open(self._place(address), "rb")  # noqa: PTH123 - costs half as much, for each file
         except OSError as error:
-            raise _unavailable(error, address) from error
+            raise self._refusal(error, address) from error
+
+    def _refusal(self, error: OSError, address: str) -> PenstockError:
+        if not isinstance(error, FileNotFoundError):
+            return _unavailable(error, address)
+        if not self.root.exists():
+            return StorageUnavailable("the landing zone is not there", at=str(self.root))
+        return UnknownName(f"there is no object {address!r}", fix="penstock status shows what arrived")
 
     def receive(self, source: Path, address: str) -> str:
         """See `penstock.runtime.ports.Landing`."""
@@ -138,10 +138,25 @@ class FolderLanding:
         return [f"{LANDING}/{place.removeprefix(root)}" if place.startswith(root) else None for place in places]
 
     def _path(self, address: str) -> Path:
-        path = self.zones / address
+        return Path(self._place(address))
+
+    def _place(self, address: str) -> str:
+        """As text: to make a path of it costs as much as to open it."""
         if not address.startswith(LANDING) or ".." in address.split("/"):
             raise UsageError(f"{address!r} is not an address in the landing zone", fix=f"it begins with {LANDING}/")
-        return path
+        return f"{self._zones}/{address}"
+
+
+def _content(descriptor: int) -> Content:
+    """Hash a file. One that is read at once, as most are, has ended where it gives less than was asked for."""
+    expected = os.fstat(descriptor).st_size
+    block = os.read(descriptor, min(_BLOCK, expected + 1))
+    digest, size = hashlib.sha256(block), len(block)
+    while block and not size == expected < _BLOCK:
+        block = os.read(descriptor, _BLOCK)
+        digest.update(block)
+        size += len(block)
+    return Content(digest.hexdigest(), size, version(os.fstat(descriptor)))
 
 
 def _draft(path: Path) -> BinaryIO:
@@ -185,7 +200,7 @@ def _found(address: str, status: os.stat_result) -> Found:
 def _resolved(path: Path, folders: dict[str, str]) -> str:
     """Where a path leads to. To resolve a folder costs many times as much as to look at a file, so they are kept."""
     folder, name = os.path.split(path)
-    if name in ("", ".", "..") or path.is_symlink():
+    if name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114 - for each file
         return os.path.realpath(path)
     if folder not in folders:
         folders[folder] = os.path.realpath(folder)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 
 from penstock.adapters.files.chunk import Chunk
 from penstock.adapters.files.codec import Codec, name_of
@@ -16,6 +17,8 @@ from penstock.adapters.files.plain import prove
 from penstock.adapters.files.records import open_records
 from penstock.adapters.files.sniff import HEAD, inspect
 from penstock.adapters.files.unpack import MAGIC
+
+_PACKED = tuple(MAGIC.values())
 
 
 def read_small(data: bytes, layout: Layout, *, base: int = 0) -> Chunk:
@@ -43,7 +46,7 @@ def _quick(data: bytes, layout: Layout) -> Chunk | None:
 
 def _usual(data: bytes, layout: Layout) -> bool:
     dialect = layout.dialect
-    packed = dialect.compression in MAGIC or (dialect.compression == "auto" and data.startswith(tuple(MAGIC.values())))
+    packed = dialect.compression in MAGIC or (dialect.compression == "auto" and data.startswith(_PACKED))
     return (
         dialect.kept and not packed and name_of(dialect.encoding) == "utf-8" and len(data) <= layout.limits.record_bytes
     )
@@ -51,7 +54,8 @@ def _usual(data: bytes, layout: Layout) -> bool:
 
 def _even(outside: bytes, delimiter: bytes, width: int) -> bool:
     """Whether every line has the declared number of columns."""
-    return {line.count(delimiter) for line in outside.removesuffix(b"\n").split(b"\n")} == {width - 1}
+    lines = outside.removesuffix(b"\n").split(b"\n")
+    return set(map(bytes.count, lines, repeat(delimiter))) == {width - 1}
 
 
 def _is_text(data: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from penstock.adapters.files.codec import Codec, marked, name_of, resolve
 from penstock.errors import RefusedFile
 
@@ -81,10 +83,14 @@ def _check_binary(head: bytes, encoding: str, delimiter: str) -> None:
     zeros = head.count(0)
     if zeros >= 4 and zeros * 10 >= len(head):
         _refuse_zeros(head, encoding, zeros)
-    controls = _CONTROLS.replace(delimiter.encode(), b"")
-    strange = len(head) - len(head.translate(None, controls))
+    strange = len(head) - len(head.translate(None, _controls(delimiter)))
     if strange * 20 > len(head) >= 512:  # a shorter text may well have a few
         raise RefusedFile("the file is binary", why="its first bytes are not text", fix="deliver delimited text")
+
+
+@lru_cache(maxsize=64)
+def _controls(delimiter: str) -> bytes:
+    return _CONTROLS.replace(delimiter.encode(), b"")
 
 
 def _refuse_zeros(head: bytes, encoding: str, zeros: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from penstock.adapters.choice import Held
+from penstock.adapters.postgres.arrays import of_numbers, of_texts
 from penstock.adapters.postgres.schema import CONTRIBUTIONS, Place, shared_index
 from penstock.adapters.postgres.session import Session
 from penstock.errors import SchemaConflict
@@ -107,8 +108,8 @@ def _foreign_keys(session: Session, place: Place, relations: Sequence[str]) -> d
 
 def _records(session: Session, place: Place, pipeline: str, units: Sequence[Unit]) -> dict[str, Record]:
     ranges = [whole(unit) for unit in units]
-    slots = [unit.slot.address for unit in units]
-    lows, highs = [range_.low for range_ in ranges], [range_.high for range_ in ranges]
+    slots = of_texts([unit.slot.address for unit in units])
+    lows, highs = of_numbers([low for low, _ in ranges]), of_numbers([high for _, high in ranges])
     records: dict[str, Record] = {}
     for slot, crossed, *facts in session.rows(_SLOTS.format(**_names(place)), [pipeline, slots, lows, highs]):
         if crossed is not None:
@@ -152,23 +153,22 @@ def held(session: Session, place: Place, state: State, spec: TableSpec) -> Held:
 
 def record(session: Session, place: Place, pipeline: str, changes: Iterable[Change]) -> None:
     """Move the slots forward."""
-    columns: list[list[Any]] = [[] for _ in range(9)]
-    for change in changes:
-        item = change.record
-        facts = (
-            item.slot,
-            item.generation,
-            item.sequence,
-            item.base,
-            item.span,
-            item.token,
-            json.dumps(dict(item.rows)),
-            item.identity,
-            item.revision,
-        )
-        for column, fact in zip(columns, facts, strict=True):
-            column.append(fact)
-    session.run(_RECORD.format(**_names(place)), [pipeline, *columns])
+    items = [change.record for change in changes]
+    session.run(
+        _RECORD.format(**_names(place)),
+        [
+            pipeline,
+            of_texts([item.slot for item in items]),
+            of_numbers([item.generation for item in items]),
+            of_numbers([item.sequence for item in items]),
+            of_numbers([item.base for item in items]),
+            of_numbers([item.span for item in items]),
+            of_texts([item.token for item in items]),
+            json.dumps([dict(item.rows) for item in items]),
+            of_texts([item.identity for item in items]),
+            of_numbers([item.revision for item in items]),
+        ],
+    )
 
 
 def declare(session: Session, place: Place, pipeline: str, spec: TableSpec, holder: Holder | None) -> None:
@@ -253,9 +253,10 @@ _PARTITIONS = "SELECT partition, holder, sequence FROM {partitions} WHERE name =
 
 _RECORD = """
 INSERT INTO {slots} (pipeline, slot, generation, sequence, base, span, token, rows, identity, revision)
-SELECT $1, * FROM unnest(
-    $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::jsonb[], $9::text[],
-    $10::bigint[])
+SELECT $1, * FROM ROWS FROM (
+    unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]),
+    jsonb_array_elements($8::jsonb),
+    unnest($9::text[], $10::bigint[]))
 ON CONFLICT (pipeline, slot) DO UPDATE SET generation = excluded.generation, sequence = excluded.sequence,
     base = excluded.base, span = excluded.span, token = excluded.token, rows = excluded.rows,
     identity = excluded.identity, revision = excluded.revision, loaded_at = now()

@@ -122,6 +122,9 @@ MOST_ANSWERS = 1000
 MOST_SLOTS = 50_000
 """How many ids of slots are remembered."""
 
+UNKNOWN = -1
+"""No slot's id."""
+
 
 class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
     """Remembers what it has read: open runs, and ids of slots. `forget` when anybody else may have written."""
@@ -169,11 +172,12 @@ class SqlitePages(OutboxPages, AlmanacPages, SqliteRecord):
     # --- slots and generations -----------------------------------------------------------------------------------
 
     def _slot_id(self, slot: Slot) -> int | None:
-        if slot not in self._ids:
+        found = self._ids.get(slot, UNKNOWN)
+        if found == UNKNOWN:
             if len(self._ids) >= MOST_SLOTS:
                 self._ids.clear()
-            self._ids[slot] = super()._slot_id(slot)
-        return self._ids[slot]
+            found = self._ids[slot] = super()._slot_id(slot)
+        return found
 
     def _key(self, item: Generation) -> Key:
         found = self._slot_id(item.slot)

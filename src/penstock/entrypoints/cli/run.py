@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -243,7 +244,7 @@ def _files(names: Sequence[str]) -> list[tuple[str, Path]]:
     """The files, each with the name of its source where one stands before it: `cases=us.csv`."""
     files = [_named(text) for text in names]
     for _, file in files:
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - they may be thousands
             raise UsageError(f"there is no file {str(file)!r}", at=str(file.absolute()), fix="check the path")
     return files
 
